@@ -1,0 +1,1 @@
+"""Curate generated faces by what they express."""

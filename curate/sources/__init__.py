@@ -1,0 +1,1 @@
+"""Where pictures come from, one kind of source a file."""

@@ -1,0 +1,1 @@
+"""Network definitions, model packs and inference sessions."""

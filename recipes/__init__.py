@@ -1,0 +1,1 @@
+"""Columns in, choices out."""

@@ -1,0 +1,1 @@
+"""Pixels in, columns out: face mesh, alignment and the scorers."""
