@@ -1,0 +1,188 @@
+"""ONNX Runtime sessions as we use them: one thread, no chatter, and no silent fall from GPU to CPU."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.errors import ModelError
+from curate.models.pack import ModelPack, find_pack
+
+Device = Literal["cpu", "cuda"]
+
+_GPU_HINT = "--device cpu, or: pip install 'onnxruntime-gpu[cuda,cudnn]'"
+_ERRORS_ONLY = 3
+
+
+class Session:
+    """One network, ready to run.
+
+    Args:
+        path: an ONNX file with one input.
+        device: `cuda` means CUDA for certain, computed in full float32 (TF32 off).
+        threads: of this session. The default of 1 is meant for many processes beside each other; idle threads sleep.
+
+    Raises:
+        ModelError: the file is missing or no model, or CUDA does not open.
+    """
+
+    def __init__(self, path: Path, *, device: Device = "cpu", threads: int = 1) -> None:
+        if not path.is_file():
+            raise ModelError("the model file is missing", where=str(path))
+        self.path = path
+        self.device: Device = device
+        self._session = _open(path, device, threads)
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise ModelError(f"a model with {len(inputs)} inputs is not supported", where=str(path))
+        self._input = inputs[0].name
+        # A name, or nothing, where the size is free.
+        self.input_shape: tuple[int | None, ...] = tuple(
+            n if isinstance(n, int) else None for n in inputs[0].shape
+        )
+        self.outputs: tuple[str, ...] = tuple(output.name for output in self._session.get_outputs())
+
+    @property
+    def batch(self) -> int | None:
+        """The batch size the file insists on; None where it takes any."""
+        return self.input_shape[0]
+
+    def run(self, x: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Feed `x`, float32 [N, ...] with any N, also 0. Returns every output by name, [N, ...].
+
+        A model exported for one picture at a time is fed one at a time.
+
+        Raises:
+            ModelError: the shape does not fit the network.
+        """
+        x = np.ascontiguousarray(x, np.float32)
+        wanted = self.input_shape
+        fits = x.ndim == len(wanted) and all(
+            w in (None, n) for w, n in zip(wanted[1:], x.shape[1:], strict=True)
+        )
+        if not fits:
+            shape = ", ".join("N" if n is None else str(n) for n in (None, *wanted[1:]))
+            raise ModelError(f"the network wants [{shape}] and got {list(x.shape)}", where=str(self.path))
+        if self.batch is None and len(x):
+            return self._feed(x)
+        step = self.batch or 1
+        # An empty batch is run as zeros and cut off again: that is how the outputs' shapes are known.
+        rest = -len(x) % step if len(x) else step
+        padded = np.concatenate([x, np.zeros((rest, *x.shape[1:]), np.float32)])
+        parts = [self._feed(padded[i : i + step]) for i in range(0, len(padded), step)]
+        return {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in self.outputs}
+
+    def _feed(self, x: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        return dict(zip(self.outputs, self._session.run(None, {self._input: x}), strict=True))
+
+
+def open_session(pack: ModelPack, role: str, *, device: Device = "cpu", threads: int = 1) -> Session:
+    """The session of one network of a pack, after the sha256 of its file has been checked.
+
+    Raises:
+        ModelError: no such network, a damaged file, or CUDA does not open.
+    """
+    return Session(pack.verified_path(role), device=device, threads=threads)
+
+
+def resolve_device(device: Literal["auto", "cpu", "cuda"]) -> Device:
+    """What to run on. `auto` is `cuda` only where a session truly opens on it.
+
+    Raises:
+        ModelError: `cuda` was asked for and does not open.
+    """
+    if device == "cpu":
+        return "cpu"
+    problem = _cuda_problem()
+    if problem and device == "cuda":
+        raise ModelError(f"CUDA does not open: {problem}", hint=_GPU_HINT)
+    return "cpu" if problem else "cuda"
+
+
+def _open(path: Path, device: Device, threads: int) -> Any:
+    ort = _runtime()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    # Spinning threads of many processes steal the cores from each other.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device == "cuda":
+        if "CUDAExecutionProvider" not in ort.get_available_providers():
+            raise ModelError("this ONNX Runtime has no CUDA in it", hint=_GPU_HINT)
+        _load_cuda()
+        # TF32 keeps ten bits of the mantissa: not the same answers as a CPU's.
+        providers.insert(
+            0, ("CUDAExecutionProvider", {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
+        )
+    try:
+        with _quiet_stderr() if device == "cuda" else contextlib.nullcontext():
+            session = ort.InferenceSession(str(path), options, providers=providers)
+    except Exception as broken:  # onnxruntime raises a dozen kinds that share no base
+        raise ModelError(f"the model cannot be opened: {_first_line(broken)}", where=str(path)) from broken
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():
+        raise ModelError("ONNX Runtime could not start CUDA and fell back to the CPU", hint=_GPU_HINT)
+    return session
+
+
+@lru_cache(maxsize=1)
+def _runtime() -> Any:
+    """onnxruntime, imported without its remarks about a GPU that is not there."""
+    with _quiet_stderr():
+        import onnxruntime as ort
+
+        ort.set_default_logger_severity(_ERRORS_ONLY)
+    return ort
+
+
+@lru_cache(maxsize=1)
+def _load_cuda() -> None:
+    """Load the CUDA libraries that pip installed (`onnxruntime-gpu[cuda,cudnn]`): no loader path knows them."""
+    preload = getattr(_runtime(), "preload_dlls", None)  # since ONNX Runtime 1.21
+    if preload is not None:
+        with _quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
+            preload()
+
+
+@lru_cache(maxsize=1)
+def _cuda_problem() -> str:
+    """Why CUDA does not open here; empty where it does. A session is opened to find out."""
+    try:
+        _open(find_pack("face-mesh").path("detector"), "cuda", 1)
+    except ModelError as problem:
+        return problem.message
+    return ""
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Native code writes to file descriptor 2 whatever Python does: point it at nothing for a moment."""
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, AttributeError, ValueError):
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
