@@ -1,0 +1,121 @@
+"""Face boxes: MediaPipe's BlazeFace short-range detector, batched in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.models.pack import find_pack
+from curate.models.session import Session
+from curate.scorers.warp import Region, crop
+
+SIZE = 128
+MIN_SCORE = 0.5
+SUPPRESSION_IOU = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face as the detector sees it, in pixels of the picture.
+
+    Attributes:
+        score: probability in [0, 1].
+        box: (x0, y0, x1, y1), may reach over the edge.
+        right_eye, left_eye: (x, y); the person's own right and left.
+    """
+
+    score: float
+    box: tuple[float, float, float, float]
+    right_eye: tuple[float, float]
+    left_eye: tuple[float, float]
+
+    def region(self) -> Region:
+        """The square the mesh network looks at: 1.5 times the box, turned so that the eyes are level."""
+        x0, y0, x1, y1 = self.box
+        rotation = np.arctan2(self.left_eye[1] - self.right_eye[1], self.left_eye[0] - self.right_eye[0])
+        return Region((x0 + x1) / 2, (y0 + y1) / 2, 1.5 * max(x1 - x0, y1 - y0), float(rotation))
+
+
+class FaceDetector:
+    """Finds faces in pictures of any size; `zoom` > 1 looks at the picture as if it had a black margin."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._session = Session(find_pack("face-mesh").path("detector"), device=device)
+        self._anchors = _anchors()
+
+    def detect(self, pictures: Sequence[NDArray[np.uint8]], zoom: float = 1.0) -> list[list[Detection]]:
+        """Detections of each picture, best first.
+
+        Args:
+            pictures: (H, W, 3) uint8 RGB each.
+            zoom: side of the square that is looked at, in units of the picture's long side. A face
+                that fills its frame is too big for the anchors at 1; a wider view makes it smaller.
+        """
+        views = [self._view(p.shape, zoom) for p in pictures]
+        x = np.empty((len(pictures), 3, SIZE, SIZE), np.float32)
+        for slot, pixels, view in zip(x, pictures, views, strict=True):
+            square = crop(pixels, view, SIZE, replicate_border=False)
+            np.multiply(square.transpose(2, 0, 1), np.float32(2 / 255), out=slot)
+        x -= 1
+        out = self._session.run(x)
+        boxes, logits = out["regressors"], out["classificators"][..., 0]
+        return [
+            self._decode(b, s, v) for b, s, v in zip(boxes, logits, views, strict=True)
+        ]
+
+    @staticmethod
+    def _view(shape: tuple[int, ...], zoom: float) -> Region:
+        height, width = shape[:2]
+        return Region(width / 2, height / 2, zoom * max(height, width))
+
+    def _decode(self, raw: NDArray[np.float32], logits: NDArray[np.float32], view: Region) -> list[Detection]:
+        """Anchors over the threshold -> weighted non-maximum suppression -> pixels of the picture."""
+        candidate = np.flatnonzero(logits >= np.log(MIN_SCORE / (1 - MIN_SCORE)))
+        if not len(candidate):
+            return []
+        score = 1 / (1 + np.exp(-np.clip(logits[candidate], -100, 100)))
+        raw, anchor = raw[candidate] / SIZE, self._anchors[candidate]
+        centre, half = raw[:, :2] + anchor, raw[:, 2:4] / 2
+        eyes = raw[:, 4:8] + np.tile(anchor, 2)
+        points = np.concatenate([centre - half, centre + half, eyes], axis=1)
+
+        found = []
+        rest = np.argsort(-score, kind="stable")
+        while len(rest):
+            overlaps = _iou(points[rest[0], :4], points[rest, :4]) > SUPPRESSION_IOU
+            overlaps[0] = True
+            weight = score[rest[overlaps]]
+            merged = (points[rest[overlaps]] * weight[:, None]).sum(0) / weight.sum()
+            x, y = (merged.reshape(-1, 2) * view.side + (view.x - view.side / 2, view.y - view.side / 2)).T
+            found.append(
+                Detection(
+                    float(score[rest[0]]),
+                    (float(x[0]), float(y[0]), float(x[1]), float(y[1])),
+                    (float(x[2]), float(y[2])),
+                    (float(x[3]), float(y[3])),
+                )
+            )
+            rest = rest[~overlaps]
+        return found
+
+
+def _anchors() -> NDArray[np.float32]:
+    """896 anchor centres in [0, 1]: 2 a cell on the 16 x 16 map, 6 a cell on the 8 x 8 map."""
+    maps = []
+    for cells, per_cell in ((16, 2), (8, 6)):
+        steps = (np.arange(cells) + 0.5) / cells
+        rows, columns = np.meshgrid(steps, steps, indexing="ij")
+        maps.append(np.stack([columns, rows], axis=-1).reshape(-1, 2).repeat(per_cell, axis=0))
+    return np.concatenate(maps).astype(np.float32)
+
+
+def _iou(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Intersection over union of one (4,) box with (N, 4) boxes, corners x0 y0 x1 y1."""
+    overlap = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    common = np.clip(overlap, 0, None).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    union = areas + (box[2:] - box[:2]).prod() - common
+    return np.where(union > 0, common / np.maximum(union, 1e-12), 0)
