@@ -158,6 +158,9 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
             raise InputError("a text chunk of the picture unpacks to more than it may") from None
         raise
     _check_size(image.size, max_pixels)
+    if image.format == "JPEG2000" and b"\xff\xd9" not in data:
+        # Its decoder makes a blurred picture of any beginning. These bytes stand only at the end of the data.
+        raise InputError("the picture is damaged or ends too early (no end marker)")
     if image.format in ("JPEG", "MPO"):
         scans = data.count(b"\xff\xda")
         if scans * image.width * image.height > MAX_SCAN_PIXELS:
