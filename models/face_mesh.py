@@ -37,11 +37,12 @@ from the package mediapipe 0.10.21 (https://github.com/google-ai-edge/mediapipe)
         http://www.apache.org/licenses/LICENSE-2.0
 
     Unless required by applicable law or agreed to in writing, software distributed under the License is
-    distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See
-    the License for the specific language governing permissions and limitations under the License.
+    distributed on an "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or
+    implied. See the License for the specific language governing permissions and limitations under the
+    License.
 
-Changes: converted from TFLite to ONNX (channels first, any batch size). The weights' values are MediaPipe's. PReLU is
-written as a*x + (1-a)*relu(x), and MediaPipe's three custom operators in standard ONNX operators.
+Changes: converted from TFLite to ONNX (channels first, any batch size). The weights' values are MediaPipe's.
+PReLU is written as a*x + (1-a)*relu(x), and MediaPipe's three custom operators in standard ONNX operators.
 Made by `curate models convert face-mesh`.
 """
 
@@ -74,7 +75,7 @@ def convert_face_mesh(source: Path, out: Path) -> ModelPack:
         source="The tflite files of the wheel mediapipe 0.10.21, sha256 "
         + ", ".join(f"{digest} ({name})" for name, digest in SOURCES.items())
         + ". Rebuild with: curate models convert face-mesh --from WHEEL -o FOLDER",
-        training_data="Google's own; see the model cards BlazeFace (Short-Range) and MediaPipe Attention Mesh.",
+        training_data="Google's own; see its model cards BlazeFace (Short-Range) and Attention Mesh.",
         accuracy="See tests/scorers for the comparison with mp.solutions.face_mesh, landmark by landmark.",
         networks={
             "detector": Network(
@@ -88,7 +89,7 @@ def convert_face_mesh(source: Path, out: Path) -> ModelPack:
                 outputs={
                     "regressors": Output(
                         unit="px of the input",
-                        note="896 anchors x (centre x, y, width, height, 6 keypoints x, y), relative to the anchor",
+                        note="896 anchors x (centre x, y, width, height, 6 keypoints x, y), from the anchor",
                     ),
                     "classificators": Output(note="896 anchors x 1 logit: a face"),
                 },

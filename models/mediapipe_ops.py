@@ -3,8 +3,8 @@
 They are the "attention" of the face mesh: find a rotated square around an eye or the lips in a first set of
 landmarks, cut it out of a feature map, and carry landmarks found in it back to the whole face.
 
-A transform is a matrix M [N, 4, 4] that takes a point (x, y, 0, 1) of the cut-out, in its pixels, to a point of
-the map it was cut from. Pixel (i, j) has its centre at (i + 0.5, j + 0.5).
+A transform is a matrix M [N, 4, 4] that takes a point (x, y, 0, 1) of the cut-out, in its pixels, to a point
+of the map it was cut from. Pixel (i, j) has its centre at (i + 0.5, j + 0.5).
 """
 
 from __future__ import annotations
@@ -119,10 +119,10 @@ def transform_landmarks(
         raise ModelError(f"{name}: only landmarks of two coordinates are supported")
     affine = _affine(build, name, values[1])
     columns = build.add("Transpose", [affine], f"{name}/columns", perm=[0, 2, 1])
-    turn, shift = (
-        build.add("Gather", [columns, build.constant(rows, f"{name}/{step}_rows", np.int64)], f"{name}/{step}", axis=1)
-        for step, rows in (("turn", [0, 1]), ("shift", [2]))
-    )  # fmt: skip
+    first_two = build.constant([0, 1], f"{name}/turn_rows", np.int64)
+    turn = build.add("Gather", [columns, first_two], f"{name}/turn", axis=1)
+    last = build.constant([2], f"{name}/shift_row", np.int64)
+    shift = build.add("Gather", [columns, last], f"{name}/shift", axis=1)
     turned = build.add("MatMul", [values[0], turn], f"{name}/turned")
     return build.add("Add", [turned, shift], name)
 

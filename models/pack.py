@@ -1,7 +1,7 @@
 """Model packs: a folder with the files of a model and a card that says what they are.
 
-The card, `card.yaml`, is the one source of truth about a model: where it came from, under which licence, the sha256
-of every file, how to prepare its input and what its outputs mean. Scorers read it; nothing is hard-wired.
+The card, `card.yaml`, is the one source of truth about a model: where it came from, under which licence, the
+sha256 of every file, how to prepare its input and what its outputs mean. Scorers read it.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class File(_Card):
 class Input(_Card):
     """How to prepare what a network is fed.
 
-    A picture (layout NCHW, RGB): `resize` its shorter side to that many pixels with `resample`, cut the central
-    `crop` x `crop`, divide by 255, subtract `mean`, divide by `std`. Without `resize` the caller warps straight to
-    `size`. Features (layout NF): float32 [N, size[0]], as they are.
+    A picture (layout NCHW, RGB): `resize` its shorter side to that many pixels with `resample`, cut the
+    central `crop` x `crop`, divide by 255, subtract `mean`, divide by `std`. Without `resize` the caller
+    warps straight to `size` (height, width). Features (layout NF): float32 [N, size[0]], as they are.
     """
 
     size: tuple[int, ...]
@@ -68,7 +68,7 @@ class Input(_Card):
 
 
 class Output(_Card):
-    """One output of a network: `activation` is what the network itself applied last, `range` what comes out."""
+    """One output of a network: `activation` is what the network applied last, `range` is what comes out."""
 
     labels: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
@@ -132,7 +132,7 @@ class ModelPack(_Card):
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that change when a file, its name, or the card's version changes. Folder and prose do not count."""
+        """16 hex digits that change with a file, its name, or the card's version; prose does not count."""
         parts = [
             self.name,
             self.version,
@@ -235,8 +235,8 @@ def write_pack(
 ) -> ModelPack:
     """Write the card for files that already lie in `folder`, and open the pack.
 
-    The networks' own files are listed by themselves; `other_files` maps further file names to their roles. The card
-    is written last and at once, so a folder with a card is a whole pack.
+    The networks' own files are listed by themselves; `other_files` maps further file names to their roles.
+    The card is written last and at once, so a folder with a card is a whole pack.
     """
     roles = dict.fromkeys((network.file for network in networks.values()), "network") | dict(
         other_files or {}

@@ -19,7 +19,7 @@ from curate.models.pack import ModelPack, find_pack
 
 Device = Literal["cpu", "cuda"]
 
-_GPU_HINT = "--device cpu, or: pip install 'onnxruntime-gpu[cuda,cudnn]'"
+_GPU_HINT = "use --device cpu, or pip install 'onnxruntime-gpu[cuda,cudnn]'"
 _ERRORS_ONLY = 3
 
 
@@ -29,7 +29,7 @@ class Session:
     Args:
         path: an ONNX file with one input.
         device: `cuda` means CUDA for certain, computed in full float32 (TF32 off).
-        threads: of this session. The default of 1 is meant for many processes beside each other; idle threads sleep.
+        threads: of this session. The default of 1 is meant for many processes beside each other.
 
     Raises:
         ModelError: the file is missing or no model, or CUDA does not open.
@@ -148,7 +148,7 @@ def _runtime() -> Any:
 
 @lru_cache(maxsize=1)
 def _load_cuda() -> None:
-    """Load the CUDA libraries that pip installed (`onnxruntime-gpu[cuda,cudnn]`): no loader path knows them."""
+    """Load the CUDA libraries that pip installed (`onnxruntime-gpu[cuda,cudnn]`): no loader finds them."""
     preload = getattr(_runtime(), "preload_dlls", None)  # since ONNX Runtime 1.21
     if preload is not None:
         with _quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):

@@ -24,7 +24,7 @@ _PADDINGS = {0: "SAME", 1: "VALID"}
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor. `shape` is TFLite's own: NHWC with a batch of 1 for pictures. `data` is None for activations."""
+    """One tensor. `shape` is TFLite's own: [1, H, W, C] for pictures. `data` is None for activations."""
 
     name: str
     shape: tuple[int, ...]

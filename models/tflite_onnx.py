@@ -1,8 +1,8 @@
 """Turn a TFLite graph into an ONNX model: NCHW, dynamic batch `N`, standard operators, opset 17.
 
 The same graph gives the same bytes, always. Names in the ONNX graph are the TFLite tensors' own. Weights that
-float16 holds without loss are stored as float16 and cast when the session is made: half the size, equal results.
-Activations with four axes are kept as NCHW; everything else keeps TFLite's order of axes.
+float16 holds without loss are stored as float16 and cast when the session is made: half the size, equal
+results. Activations with four axes are kept as NCHW; everything else keeps TFLite's order of axes.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Array = NDArray[Any]
 def to_onnx(graph: Graph, name: str) -> bytes:
     """The ONNX model, serialised.
 
-    The one input is called `input`, float32 [N, C, H, W]. Outputs keep their TFLite names; one that has four axes
-    in TFLite is flattened to [N, H*W*C], the others are [N, ...].
+    The one input is called `input`, float32 [N, C, H, W]. Outputs keep their TFLite names; one that has four
+    axes in TFLite is flattened to [N, H*W*C], the others are [N, ...].
 
     Raises:
         ModelError: an operator, or one of its options, is not supported.
@@ -68,7 +68,7 @@ class Builder:
         from onnx import TensorProto, numpy_helper
 
         name = self.unique(name)
-        array = np.ascontiguousarray(value, dtype)
+        array: Array = np.ascontiguousarray(value, dtype)
         half = array.astype(np.float16) if dtype is np.float32 and array.size >= _SMALLEST_HALF else None
         if half is None or not np.array_equal(half.astype(np.float32), array):
             self.weights[name] = numpy_helper.from_array(array, name)
@@ -102,9 +102,12 @@ class _Converter:
         outputs = []
         for index, output in names.items():
             shape = self.shape(index)
-            op, attributes = ("Flatten", {"axis": 1}) if len(shape) == 4 else ("Identity", {})
-            source = self.nhwc(index)
-            self.build.nodes.append(helper.make_node(op, [source], [output], name=output, **attributes))
+            source = [self.nhwc(index)]
+            if len(shape) == 4:
+                node = helper.make_node("Flatten", source, [output], name=output, axis=1)
+            else:
+                node = helper.make_node("Identity", source, [output], name=output)
+            self.build.nodes.append(node)
             sizes = [int(np.prod(shape[1:]))] if len(shape) == 4 else list(shape[1:])
             outputs.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", *sizes]))
         inputs = [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["N", channels, height, width])]
@@ -214,8 +217,8 @@ class _Converter:
         return self.build.add("Relu", [self.operand(op.inputs[0])], self.name(op))
 
     def prelu(self, op: Operator) -> str:
-        # a*x + (1-a)*relu(x). ONNX Runtime's PRelu is slow and leaves the blocked layout that its convolutions
-        # use; two depthwise 1x1 convolutions stay in it: a third of the time for the whole network.
+        # a*x + (1-a)*relu(x). ONNX Runtime's PRelu is slow and leaves the blocked layout of its
+        # convolutions; two depthwise 1x1 convolutions stay in it: a third of the time for the whole network.
         slope = self.const(op.inputs[1], "the slope").astype(np.float32).reshape(-1, 1, 1, 1)
         value, name = self.operand(op.inputs[0]), self.name(op)
         channels = self.shape(op.inputs[0])[3]
