@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.models.pack import find_pack
-from curate.models.session import Session
+from curate.models.session import Device, open_session
 from curate.scorers.warp import Region, crop
 
 SIZE = 128
@@ -42,8 +42,8 @@ class Detection:
 class FaceDetector:
     """Finds faces in pictures of any size; `zoom` > 1 looks at the picture as if it had a black margin."""
 
-    def __init__(self, device: str = "cpu") -> None:
-        self._session = Session(find_pack("face-mesh").path("detector"), device=device)
+    def __init__(self, device: Device = "cpu") -> None:
+        self._session = open_session(find_pack("face-mesh"), "detector", device=device)
         self._anchors = _anchors()
 
     def detect(self, pictures: Sequence[NDArray[np.uint8]], zoom: float = 1.0) -> list[list[Detection]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.models.pack import find_pack
-from curate.models.session import Session
+from curate.models.session import Device, open_session
 from curate.scorers.detection import FaceDetector
 from curate.scorers.refinement import refine
 from curate.scorers.warp import Region, crop
@@ -38,9 +38,9 @@ class MeshFace:
 class FaceMesh:
     """`mediapipe.solutions.face_mesh` (static image mode, refined landmarks) for batches of pictures."""
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: Device = "cpu") -> None:
         self._detector = FaceDetector(device)
-        self._session = Session(find_pack("face-mesh").path("landmarks"), device=device)
+        self._session = open_session(find_pack("face-mesh"), "landmarks", device=device)
 
     def detect(
         self, pictures: Sequence[NDArray[np.uint8]], *, max_faces: int = MAX_FACES, zooms: Sequence[float] = ZOOMS

@@ -1,0 +1,148 @@
+"""The column catalogue: every column of a score set, declared once.
+
+Documentation, `curate columns`, validation of what a scorer returns, and the messages of queries are made
+from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    PolarsType = pl.DataType | type[pl.DataType]
+
+STATUSES = ("ok", "no_face", "unreadable", "too_small", "too_large", "crashed")
+EXPRESSIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
+INTENSITY_AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
+PRESENCE_AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
+LANDMARKS = 478
+
+_AU_NAMES = {
+    1: "inner brow raiser", 2: "outer brow raiser", 4: "brow lowerer", 5: "upper lid raiser",
+    6: "cheek raiser", 7: "lid tightener", 9: "nose wrinkler", 10: "upper lip raiser",
+    12: "lip corner puller", 14: "dimpler", 15: "lip corner depressor", 17: "chin raiser",
+    20: "lip stretcher", 23: "lip tightener", 24: "lip pressor", 25: "lips part", 26: "jaw drop",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a score set.
+
+    Attributes:
+        name: as it stands in the Parquet files and in queries.
+        dtype: a Polars type by name: String, Boolean, Int32, UInt64, Float32; "Landmarks" is 478 x 3 Float32.
+        doc: one line for people.
+        scorer: the scorer that fills it; "" for what is known of every input.
+        unit: "" where it has none.
+        low, high: the closed range of the values, where there is one.
+        values: the words it may hold, where it is a category.
+    """
+
+    name: str
+    dtype: str
+    doc: str
+    scorer: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
+
+    @property
+    def polars(self) -> PolarsType:
+        """The column's type in a Polars frame."""
+        import polars as pl
+
+        if self.dtype == "Landmarks":
+            return pl.Array(pl.Float32, (LANDMARKS, 3))
+        types: dict[str, PolarsType] = {
+            "String": pl.String, "Boolean": pl.Boolean, "Int32": pl.Int32, "UInt64": pl.UInt64, "Float32": pl.Float32
+        }  # fmt: skip
+        return types[self.dtype]
+
+
+def _identity() -> Iterable[Column]:
+    yield Column("image", "String", "the picture: an absolute path, or SOURCE#split/row for a data set's row")
+    yield Column("sha256", "String", "of the file's bytes, in hexadecimal; null where it could not be read")
+    yield Column("face", "Int32", "number of the face within its picture, from 0, the largest first", low=0)
+    yield Column("n_faces", "Int32", "faces found in the picture; null where nobody looked", low=0)
+    yield Column("width", "Int32", "of the upright picture", unit="px", low=1)
+    yield Column("height", "Int32", "of the upright picture", unit="px", low=1)
+    yield Column("format", "String", "what the file is: jpeg, png, webp ...")
+    yield Column("status", "String", "what became of the input", values=STATUSES)
+    yield Column("error", "String", "why it was not scored, in words; null where it was")
+
+
+def _face() -> Iterable[Column]:
+    for name, doc in (
+        ("box_x", "left edge of the landmarks' bounding box, as a share of the width"),
+        ("box_y", "top edge of the landmarks' bounding box, as a share of the height"),
+        ("box_w", "width of the box, as a share of the picture's"),
+        ("box_h", "height of the box, as a share of the picture's"),
+    ):
+        yield Column(name, "Float32", doc, "mesh")
+    yield Column("eye_distance", "Float32", "between the centres of the eyes", "mesh", "px", 0)
+    yield Column("yaw", "Float32", "head turn; positive towards the picture's right", "mesh", "degrees", -90, 90)
+    yield Column("pitch", "Float32", "head nod; positive is looking up", "mesh", "degrees", -180, 180)
+    yield Column("roll", "Float32", "head tilt; positive is counter-clockwise as seen", "mesh", "degrees", -180, 180)
+
+
+def landmarks_column() -> Column:
+    """The optional column with the whole mesh (`--landmarks`)."""
+    return Column("landmarks", "Landmarks", "x / width, y / height, z / width of the 478 mesh points", "mesh")
+
+
+def _quality() -> Iterable[Column]:
+    doc = "1 - blur effect (Crete et al. 2007) of the face crop at no more than 256 px"
+    yield Column("sharpness", "Float32", doc, "quality", low=0, high=1)
+    yield Column("brightness", "Float32", "mean luma of the face crop", "quality", low=0, high=1)
+    yield Column("contrast", "Float32", "2 x standard deviation of the face crop's luma", "quality", low=0, high=1)
+    yield Column("phash", "UInt64", "64-bit perceptual hash (DCT) of the picture", "quality")
+
+
+def expression_columns(scorer: str) -> tuple[Column, ...]:
+    """Intensities, presences, expression: what a full expression scorer fills."""
+    columns = [
+        Column(f"au{n:02}", "Float32", f"AU{n} {_AU_NAMES[n]}, intensity", scorer, "FACS points", 0, 5)
+        for n in INTENSITY_AUS
+    ]
+    columns += [
+        Column(f"au{n:02}_p", "Float32", f"AU{n} {_AU_NAMES[n]}, probability that it is there", scorer, "", 0, 1)
+        for n in PRESENCE_AUS
+    ]
+    columns += [Column(name, "Float32", f"probability of {name}", scorer, "", 0, 1) for name in EXPRESSIONS]
+    columns.append(Column("expression", "String", "the most probable expression", scorer, values=EXPRESSIONS))
+    columns.append(Column("confidence", "Float32", "probability of that expression", scorer, "", 0, 1))
+    return tuple(columns)
+
+
+def gaze_columns(scorer: str) -> tuple[Column, ...]:
+    """Where the eyes look, in the frame of the aligned face."""
+    return (
+        Column("gaze_yaw", "Float32", "gaze, sideways, as the network gives it", scorer, "degrees"),
+        Column("gaze_pitch", "Float32", "gaze, up and down, as the network gives it", scorer, "degrees"),
+    )
+
+
+IDENTITY = tuple(_identity())
+FACE = tuple(_face())
+QUALITY = tuple(_quality())
+CATALOGUE = (
+    *IDENTITY, *FACE, landmarks_column(), *QUALITY, *expression_columns("libreface"), *gaze_columns("libreface")
+)  # fmt: skip
+
+
+def schema(columns: Iterable[Column]) -> dict[str, PolarsType]:
+    """Column names and Polars types, in order."""
+    return {column.name: column.polars for column in columns}
+
+
+def suggest(name: str, among: Iterable[str]) -> str:
+    """`; did you mean ...?` for a name that does not exist, or nothing."""
+    close = get_close_matches(name, list(among), n=1, cutoff=0.6)
+    return f"; did you mean `{close[0]}`?" if close else ""

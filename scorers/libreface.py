@@ -1,0 +1,132 @@
+"""The LibreFace networks: action units, expression, gaze."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.errors import ModelError
+from curate.models.pack import ModelPack, find_pack
+from curate.models.session import Device
+from curate.scorers.columns import (
+    EXPRESSIONS,
+    INTENSITY_AUS,
+    PRESENCE_AUS,
+    Column,
+    expression_columns,
+    gaze_columns,
+)
+from curate.scorers.face import Face
+from curate.scorers.mesh import FaceMesh
+from curate.scorers.networks import Networks
+from curate.scorers.scorer import MESH_PACK, Values
+
+PACK = "libreface"
+_GAZE_POINTS = 468  # the network was trained without the irises
+_CERTAIN = 1e-7  # a float32 sigmoid saturates about here
+
+
+class LibreFace:
+    """One action-unit encoder with two heads, expression, gaze: what libreface runs unless told otherwise."""
+
+    name = "libreface"
+    version = "1"
+    needs_mesh = True
+    packs: tuple[str, ...] = (PACK, MESH_PACK)
+    options: Mapping[str, str] = {}
+
+    # The forms a pack may have: networks that see the picture, and heads that see their feature.
+    _forms: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+        (("au",), ()),
+        (("au_encoder",), ("au_intensity_head", "au_presence_head")),
+    )
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Action units and expression; gaze where the pack has a network for it."""
+        gaze = gaze_columns(self.name) if "gaze" in find_pack(PACK).networks else ()
+        return (*expression_columns(self.name), *gaze)
+
+    def open(self, device: Device) -> None:
+        """Load the pack's networks; ModelError where one is missing or damaged."""
+        pack = find_pack(PACK)
+        encoders, self._heads = self._form(pack)
+        self._on_pictures = (*encoders, "expression")
+        gaze = ("gaze",) if "gaze" in pack.networks else ()
+        self._networks = Networks(pack, (*self._on_pictures, *self._heads, *gaze), device)
+        self._mesh = FaceMesh(device) if gaze else None
+
+    def _form(self, pack: ModelPack) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        for encoders, heads in self._forms:
+            if {*encoders, *heads} <= pack.networks.keys():
+                return encoders, heads
+        raise ModelError(
+            f"the pack has no networks for the scorer `{self.name}`, only {', '.join(sorted(pack.networks))}",
+            where=str(pack.folder),
+            hint="curate models pull libreface",
+        )
+
+    def score(self, faces: Sequence[Face]) -> Values:
+        """One value a face for each column."""
+        aligned = [face.aligned for face in faces]
+        out = self._networks.on_pictures(self._on_pictures, aligned)
+        for head in self._heads:
+            out |= self._networks.on_features(head, out["feature"])
+        values: dict[str, NDArray[np.generic] | Sequence[object]] = {}
+        intensity, presence = 5 * _either(out, "intensity", "au_intensity"), _either(out, "presence", "au_presence")
+        values.update(zip((f"au{n:02}" for n in INTENSITY_AUS), intensity.T, strict=True))
+        values.update(zip((f"au{n:02}_p" for n in PRESENCE_AUS), presence.T, strict=True))
+        values.update(expression_values(_either(out, "expression", "FEs")))
+        if self._mesh is not None:
+            values.update(self._gaze(aligned, self._mesh))
+        return values
+
+    def _gaze(self, aligned: Sequence[NDArray[np.uint8]], mesh: FaceMesh) -> Values:
+        """Degrees; NaN where the aligned picture shows no face (libreface then answers for all zeros)."""
+        found = mesh.detect(aligned, max_faces=1, zooms=(1,))
+        seen = [i for i, faces in enumerate(found) if faces]
+        angles = np.full((len(aligned), 2), np.nan, np.float32)
+        if seen:
+            features = np.stack([gaze_features(found[i][0].landmarks, len(aligned[i])) for i in seen])
+            angles[seen] = self._networks.on_features("gaze", features)["gaze"]
+        return {"gaze_yaw": angles[:, 0], "gaze_pitch": angles[:, 1]}
+
+
+class LibreFaceSeparate(LibreFace):
+    """The same with one network for intensity and one for presence (`separate_prediction_heads`)."""
+
+    name = "libreface-separate"
+    _forms = ((("au_intensity", "au_presence"), ()),)
+
+
+def expression_values(scores: NDArray[np.float32]) -> dict[str, NDArray[np.generic] | Sequence[object]]:
+    """Eight probabilities, the best of them and its name.
+
+    The network was trained with a softmax over its sigmoids, and such a softmax is nearly flat whatever the
+    face shows. The softmax over what went *into* the sigmoids ranks the same and has a spread that says
+    something: p_k is proportional to s_k / (1 - s_k).
+
+    Args:
+        scores: (N, 8) sigmoids.
+    """
+    s = np.clip(scores.astype(np.float64), _CERTAIN, 1 - _CERTAIN)
+    odds = s / (1 - s)
+    p = odds / odds.sum(axis=1, keepdims=True)
+    # The label is the network's own argmax: odds that saturate alike must not change it.
+    best = scores.argmax(axis=1)
+    values: dict[str, NDArray[np.generic] | Sequence[object]] = dict(zip(EXPRESSIONS, p.T, strict=True))
+    values["expression"] = [EXPRESSIONS[i] for i in best]
+    values["confidence"] = p[np.arange(len(p)), best]
+    return values
+
+
+def gaze_features(landmarks: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """(1404,) float32: x, y, z of 468 points in pixels of the aligned picture."""
+    return (landmarks[:_GAZE_POINTS] * np.float32(side)).ravel()
+
+
+def _either(outputs: Mapping[str, NDArray[np.float32]], ours: str, theirs: str) -> NDArray[np.float32]:
+    """An output by the name in our conversion or in the official ONNX files."""
+    return outputs[ours] if ours in outputs else outputs[theirs]
