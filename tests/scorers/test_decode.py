@@ -59,7 +59,7 @@ def encoded(suffix: str, pixels: npt.NDArray[np.generic]) -> bytes:
     return data.tobytes()
 
 
-# ------------------------------------------------------------------------------------- ordinary pictures
+# --- ordinary pictures
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_avif_keeps_its_colours() -> None:
     assert np.abs(picture.pixels.astype(int) - red).max() <= 6
 
 
-# ------------------------------------------------------------------------------------------------------ modes
+# --- modes
 
 
 def test_grey_is_repeated_in_three_channels() -> None:
@@ -160,7 +160,7 @@ def test_cmyk_red_is_red(kind: str) -> None:
 
 
 def test_ycck_red_is_red() -> None:
-    # Pillow writes no YCCK, but the same file with another Adobe transform: luma, chroma, black in four planes
+    # Pillow writes no YCCK, but the same file with another Adobe transform: luma, chroma and black
     # (inks are stored inverted, and what stands for them here is cyan, the colour opposite to red).
     cyan = Image.new("RGB", (1, 1), (0, 255, 255)).convert("YCbCr")
     y, cb, cr = cyan.getpixel((0, 0))  # type: ignore[misc]
@@ -253,7 +253,7 @@ def test_a_jpeg_with_more_jpegs_behind_it_is_a_jpeg() -> None:
     assert np.abs(picture.pixels.astype(int) - portrait()).mean() < 10
 
 
-# ------------------------------------------------------------------------------------------------ orientation
+# --- orientation
 
 
 def _turned(orientation: int) -> Image.Image:
@@ -315,7 +315,7 @@ def test_16_bit_grey_is_turned_too() -> None:
     assert decode(data).pixels[:, :, 0].tolist() == [[0], [255]]
 
 
-# -------------------------------------------------------------------------------------------------- bad files
+# --- bad files
 
 
 def test_every_odd_file_decodes_or_says_why_not_within_seconds(shared: Path) -> None:

@@ -1,0 +1,242 @@
+"""Hugging Face datasets: on the hub, saved to disk, or as Parquet shards, always through `datasets`.
+
+Pictures are handed on as they are stored, encoded; none is decoded here. The picture column is the one of the
+type `Image`, or else the one that holds bytes (alone, or as a struct `{bytes, path}`); of several, the one
+that is called like the first of `COLUMN_NAMES`. Without a split all splits are read, one after the other, as
+`load_dataset` without a split loads them all. The `image` of a row is `LOCATION#SPLIT/ROW`.
+
+Parquet and the hub are streamed: nothing is copied to the cache before the first picture comes.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.errors import InputError
+from curate.sources.folder import parquet_files
+from curate.sources.source import Input, Source, absolute, as_text, short_name
+
+if TYPE_CHECKING:
+    import datasets
+
+COLUMN_NAMES = ("image", "img", "png", "jpg", "jpeg", "webp", "picture")
+
+
+def open_saved(path: str, split: str | None = None) -> Source:
+    """A folder that `save_to_disk` wrote, of a Dataset or a DatasetDict.
+
+    Raises:
+        InputError: it cannot be read, or has no such split, or no picture column.
+    """
+    import datasets
+
+    root = absolute(path)
+    with _said_plainly(path):
+        loaded = datasets.load_from_disk(root)
+    if isinstance(loaded, datasets.DatasetDict):
+        parts: Mapping[str, Any] = loaded
+    else:
+        parts = {str(loaded.split or "train"): loaded}
+    chosen = _choose(parts, split, where=as_text(path))
+    rows = {name: len(part) for name, part in chosen.items()}
+    return _source(short_name(root), as_text(root), chosen, split, lambda: sum(rows.values()))
+
+
+def open_parquet(path: str, split: str | None = None) -> Source:
+    """A `.parquet` file, or a folder of shards, whose names tell the splits as on the hub.
+
+    Raises:
+        InputError: it cannot be read, or has no such split, or no picture column.
+    """
+    import datasets
+
+    root = absolute(path)
+    with _said_plainly(path):
+        if Path(root).is_dir() and not glob.has_magic(root):
+            builder = datasets.load_dataset_builder(root)
+        else:
+            # `datasets` takes names for patterns, and a folder with brackets in its name it would not find.
+            files = parquet_files(root) if Path(root).is_dir() else [root]
+            builder = _parquet_builder(files)
+    name = short_name(root) if Path(root).is_dir() else as_text(Path(root).stem)
+    return _streamed(builder, name, as_text(root), split, where=as_text(path))
+
+
+def open_shards(paths: Sequence[str], split: str | None = None) -> Source:
+    """Several `.parquet` files, as the shards of one split, `train`, in the order given.
+
+    Raises:
+        InputError: one cannot be read, or there is no picture column.
+    """
+    files = [absolute(path) for path in paths]
+    folder = os.path.commonpath([str(Path(file).parent) for file in files])
+    with _said_plainly(folder):
+        builder = _parquet_builder(files)
+    return _streamed(builder, short_name(folder), as_text(folder), split, where=as_text(folder))
+
+
+def open_hub(name: str, split: str | None = None) -> Source:
+    """A dataset of the hub, `ORG/NAME`, or `ORG/NAME:CONFIG` where it has several configurations.
+
+    Raises:
+        InputError: it is not there, or cannot be reached, or has no such split, or no picture column.
+    """
+    import datasets
+
+    repository, _, config = name.partition(":")
+    with _said_plainly(name, hint=f"if {name} should be a folder: it is not there, look at the spelling"):
+        builder = datasets.load_dataset_builder(repository, config or None)
+    return _streamed(builder, repository.rpartition("/")[2], name, split, where=name)
+
+
+def _streamed(
+    builder: datasets.DatasetBuilder, name: str, location: str, split: str | None, *, where: str
+) -> Source:
+    with _said_plainly(where):
+        parts = builder.as_streaming_dataset()
+    chosen = _choose(parts, split, where=where)
+
+    def count() -> int | None:
+        known = builder.info.splits or {}
+        if all(part in known and known[part].num_examples for part in chosen):
+            return int(sum(known[part].num_examples for part in chosen))
+        return _rows_of_local_parquet([file for part in chosen for file in builder.config.data_files[part]])
+
+    return _source(name, location, chosen, split, count)
+
+
+def _source(
+    name: str, location: str, parts: Mapping[str, Any], split: str | None, count: Callable[[], int | None]
+) -> Source:
+    columns = {}
+    for part, rows in parts.items():
+        with _said_plainly(location):
+            features = rows.features or rows._resolve_features().features
+        columns[part] = picture_column(features, where=location)
+    return Source(
+        name=re.sub(r"[^\w.-]+", "-", f"{name}-{split}" if split else name),
+        kind="dataset",
+        location=location,
+        inputs=lambda: _rows(parts, columns, location),
+        counter=count,
+    )
+
+
+def _rows(parts: Mapping[str, Any], columns: Mapping[str, str], location: str) -> Iterator[Input]:
+    import datasets
+
+    for part, rows in parts.items():
+        column = columns[part]
+        pictures = rows.select_columns([column])
+        if isinstance((rows.features or {}).get(column), datasets.Image):
+            pictures = pictures.cast_column(column, datasets.Image(decode=False))
+        with _said_plainly(location):
+            for index, row in enumerate(pictures):
+                yield _input(f"{location}#{part}/{index}", row[column])
+
+
+def _input(image: str, value: object) -> Input:
+    """An encoded picture, or where it is."""
+    if isinstance(value, Mapping):
+        path, value = value.get("path"), value.get("bytes")
+        if value is None and isinstance(path, str):
+            # A local file is read where it is scored; a remote one needs the session that this process has.
+            return Input(image=image, data=_remote(path)) if "://" in path else Input(image=image, path=path)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return Input(image=image, data=bytes(value))
+    return Input(image=image)
+
+
+def _remote(url: str) -> bytes:
+    from datasets.utils.file_utils import xopen
+
+    with xopen(url, "rb") as file:
+        data: bytes = file.read()
+    return data
+
+
+def picture_column(features: Mapping[str, Any], *, where: str) -> str:
+    """Which column holds the pictures.
+
+    Raises:
+        InputError: none does, or several could.
+    """
+    import datasets
+
+    images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
+    candidates = images or [name for name, feature in features.items() if _holds_bytes(feature)]
+    if len(candidates) == 1:
+        return candidates[0]
+    for name in COLUMN_NAMES:
+        if name in candidates:
+            return name
+    columns = ", ".join(features)
+    if not candidates:
+        raise InputError(f"no column holds pictures; there are {columns}", where=where)
+    raise InputError(
+        f"several columns may hold pictures: {', '.join(candidates)} (of {columns})",
+        where=where,
+        hint="keep one of them (Dataset.remove_columns), or call the right one `image`",
+    )
+
+
+def _holds_bytes(feature: object) -> bool:
+    import datasets
+
+    if isinstance(feature, Mapping):
+        return _holds_bytes(feature.get("bytes"))
+    return isinstance(feature, datasets.Value) and feature.dtype in ("binary", "large_binary", "binary_view")
+
+
+def _choose(parts: Mapping[str, Any], split: str | None, *, where: str) -> dict[str, Any]:
+    names = [str(name) for name in parts]
+    if split is None:
+        return {str(name): part for name, part in parts.items()}
+    if split not in names:
+        raise InputError(
+            f"there is no split `{split}`; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}",
+            where=where,
+            hint=f"--split {names[0]}" if names else "",
+        )
+    return {split: parts[split]}
+
+
+def _parquet_builder(files: Sequence[str]) -> datasets.DatasetBuilder:
+    import datasets
+
+    return datasets.load_dataset_builder(
+        "parquet", data_files={"train": [glob.escape(file) for file in files]}
+    )
+
+
+def _rows_of_local_parquet(files: Sequence[str]) -> int | None:
+    """What the footers say; None where a file is not here, or no Parquet."""
+    import pyarrow.parquet as pq
+
+    if not all(file.endswith(".parquet") and Path(file).is_file() for file in files):
+        return None
+    return int(sum(pq.read_metadata(file).num_rows for file in files))
+
+
+@contextmanager
+def _said_plainly(where: str, *, hint: str = "") -> Iterator[None]:
+    """Whatever `datasets` raises, as an InputError on one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        if "Config name is missing" in words:
+            hint = f"curate score {where}:CONFIG"
+        elif "OfflineMode" in words:
+            hint = f"HF_HUB_OFFLINE is set: unset it to reach the hub; {hint}".rstrip("; ")
+        elif "gated" in words or "private" in words:
+            hint = "hf auth login"
+        raise InputError(words, where=as_text(where), hint=hint) from error

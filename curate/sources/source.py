@@ -1,0 +1,119 @@
+"""What every source gives: inputs, in an order that never changes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from curate.errors import InputError
+
+Kind = Literal["folder", "files", "list", "dataset"]
+
+MAX_BYTES = 1 << 30
+"""The largest file that is read as a picture: twice the raw RGB of the largest picture that is decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One picture that wants a row.
+
+    Attributes:
+        image: what the `image` column says; the same at every run. Always valid Unicode.
+        path: the file, absolute, as the operating system knows it; None where there is none.
+        data: the encoded bytes of a dataset row that has no file of its own.
+    """
+
+    image: str
+    path: str | None = None
+    data: bytes | None = None
+
+    def read(self) -> bytes:
+        """The encoded bytes.
+
+        Raises:
+            InputError: there is nothing to read, or nothing that should be (a folder, a pipe, a giant).
+                The message has no path: `image` is it.
+        """
+        if self.data is not None:
+            return self.data
+        if self.path is None:
+            raise InputError("the row holds no picture")
+        try:
+            path = Path(self.path)
+            status = path.stat()
+            # Opening a pipe would wait for ever, and a device never ends.
+            if stat.S_ISDIR(status.st_mode):
+                os.scandir(path).close()  # says why, where a folder cannot be listed
+                raise InputError("this is a folder")
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError("not a regular file")
+            if status.st_size > MAX_BYTES:
+                raise InputError(f"the file is too large for a picture: {status.st_size:,} bytes")
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise InputError("no such file") from None
+        except OSError as error:
+            raise InputError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+        except ValueError:
+            raise InputError("not a possible file name") from None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where pictures come from. Iterate it as often as you like: the same inputs in the same order.
+
+    Attributes:
+        name: a short name, fit for a file name: the score set is `NAME.scores` if nobody says otherwise.
+        kind: what it is.
+        location: an absolute path or a hub id, for the manifest.
+        limit: stop after so many inputs.
+    """
+
+    name: str
+    kind: Kind
+    location: str
+    inputs: Callable[[], Iterator[Input]]
+    counter: Callable[[], int | None]
+    limit: int | None = None
+
+    def __iter__(self) -> Iterator[Input]:
+        return islice(self.inputs(), self.limit)
+
+    @cached_property
+    def count(self) -> int | None:
+        """How many inputs there are, or None if only the end will tell. The first look may take a moment:
+        a folder is walked for it."""
+        count = self.counter()
+        if count is None or self.limit is None:
+            return count
+        return min(count, self.limit)
+
+
+def file_input(path: str) -> Input:
+    """The input that a file is. `path` is absolute."""
+    return Input(image=as_text(path), path=path)
+
+
+def as_text(path: str) -> str:
+    r"""A path as valid Unicode: bytes that are none (`caf\xe9.png` in Latin-1) are written as escapes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return path
+
+
+def absolute(path: str) -> str:
+    """Absolute and without `..`, links left as they are."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+
+
+def short_name(path: str) -> str:
+    """The last part of an absolute path, as a name for a score set."""
+    return as_text(Path(path).name) or "pictures"
