@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 from curate.errors import ModelError
-from curate.models.pack import Input, Licence, ModelPack, Network, Output, write_pack
+from curate.models.pack import Input, Licence, ModelPack, Network, Output, replacing, write_pack
 from curate.models.tflite import read_graph
 from curate.models.tflite_onnx import to_onnx
 
@@ -52,18 +52,23 @@ def convert_face_mesh(source: Path, out: Path) -> ModelPack:
 
     Args:
         source: the wheel of mediapipe 0.10.21, or a folder with the two `.tflite` files anywhere below it.
-        out: the folder of the pack; it is made if need be, and files of the same names are replaced.
+        out: the folder of the pack. An older pack there is replaced when the new one is whole.
 
     Raises:
         ModelError: a file is missing or is not the one we know, or the `convert` extra is not installed.
     """
     models = {name: _find(source, name) for name in SOURCES}
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in models.items():
-        (out / f"{name}.onnx").write_bytes(to_onnx(read_graph(content), name))
-    (out / "NOTICE.txt").write_text(_NOTICE, encoding="utf-8", newline="\n")
-    return write_pack(
-        out,
+    with replacing(out) as folder:
+        for name, content in models.items():
+            (folder / f"{name}.onnx").write_bytes(to_onnx(read_graph(content), name))
+        (folder / "NOTICE.txt").write_text(_NOTICE, encoding="utf-8", newline="\n")
+        _write_card(folder)
+    return ModelPack.open(out)
+
+
+def _write_card(folder: Path) -> None:
+    write_pack(
+        folder,
         name="face-mesh",
         title="MediaPipe face detector (short range) and face mesh with attention, 478 landmarks",
         version="1",

@@ -6,9 +6,11 @@ sha256 of every file, how to prepare its input and what its outputs mean. Scorer
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -68,11 +70,16 @@ class Input(_Card):
 
 
 class Output(_Card):
-    """One output of a network: `activation` is what the network applied last, `range` is what comes out."""
+    """One output of a network: `activation` is what the network applied last, `range` is what comes out.
+
+    A consumer multiplies by `factor`; from `threshold` on (before the factor) a label counts as present.
+    """
 
     labels: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
     activation: Literal["none", "sigmoid"] = "none"
+    factor: float = 1.0
+    threshold: float | None = None
     unit: str = ""
     note: str = ""
 
@@ -266,6 +273,29 @@ def write_pack(
     partial.write_text(text, encoding="utf-8", newline="\n")
     partial.replace(folder / CARD)
     return ModelPack.open(folder)
+
+
+@contextlib.contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A fresh folder beside `out`, which takes the place of `out` when the block ends well.
+
+    Raises:
+        ModelError: `out` is there and is neither empty nor a pack: it is somebody's, and stays.
+    """
+    if out.exists() and not (out / CARD).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise ModelError(
+            "there is something else already, not a model pack", where=str(out), hint="use another -o"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f".{out.name}-", dir=out.parent, ignore_cleanup_errors=True
+    ) as scratch:
+        fresh = Path(scratch) / "new"
+        fresh.mkdir()
+        yield fresh
+        if out.exists():
+            out.rename(Path(scratch) / "old")
+        fresh.rename(out)
 
 
 def sha256_of(path: Path) -> str:
