@@ -92,6 +92,10 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 )
 
 
+class TooLargeError(InputError):
+    """A picture with more pixels than the caller wants to decode."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A decoded picture.
@@ -118,8 +122,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
             holds in any case.
 
     Raises:
-        InputError: `data` is no picture, is damaged, ends too early, is too large, or is of a kind that has
-            no sensible 8-bit RGB. The message has no path: the caller knows it.
+        TooLargeError: the header promises more than `max_pixels`.
+        InputError: `data` is no picture, is damaged, ends too early, is a bomb, or is of a kind that has no
+            sensible 8-bit RGB. The message has no path: the caller knows it.
     """
     if not data:
         raise InputError("the file is empty")
@@ -172,7 +177,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise InputError(
+        raise TooLargeError(
             f"the picture is too large: {width} x {height} = {width * height:,} pixels, "
             f"and {max_pixels:,} are allowed"
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from curate.models.session import Device
 from curate.scorers.columns import EXPRESSIONS, Column, expression_columns
 from curate.scorers.face import Face
 from curate.scorers.scorer import Values
@@ -26,7 +27,7 @@ class FakeScorer:
     packs: tuple[str, ...] = ()
     options: Mapping[str, str] = {}
 
-    def open(self, device: str) -> None:
+    def open(self, device: Device) -> None:
         """Nothing to load."""
 
     def score(self, faces: Sequence[Face]) -> Values:

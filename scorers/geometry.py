@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from curate.scorers.align import EYE_33, EYE_263
+from curate.models.session import Device
 from curate.scorers.columns import FACE, Column, landmarks_column
 from curate.scorers.face import Face
 from curate.scorers.pose import head_pose
@@ -26,7 +27,7 @@ class Geometry:
         self.columns: tuple[Column, ...] = (*FACE, landmarks_column()) if landmarks else FACE
         self.options: Mapping[str, str] = {"landmarks": "yes"} if landmarks else {}
 
-    def open(self, device: str) -> None:
+    def open(self, device: Device) -> None:
         """Nothing to load: the faces come with their mesh."""
 
     def score(self, faces: Sequence[Face]) -> Values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,22 @@ MIN_PRESENCE = 0.5
 # are tried, in this order, on pictures where nothing was found (docs/mesh.md has the measurements).
 ZOOMS = (1.0, 1.5, 2.0)
 MAX_FACES = 64
+
+
+class Mesh(Protocol):
+    """Finds faces and their landmarks in pictures."""
+
+    def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[MeshFace]]:
+        """The faces of each picture, (H, W, 3) uint8 RGB."""
+
+
+def open_mesh(kind: Literal["onnx", "mediapipe"], device: Device) -> Mesh:
+    """Our own mesh, or the original where the `mediapipe` package is installed (ModelError where it is not)."""
+    if kind == "onnx":
+        return FaceMesh(device)
+    from curate.scorers.mediapipe_mesh import MediaPipeMesh
+
+    return MediaPipeMesh()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from curate.models.session import Device
 from curate.scorers.columns import QUALITY, Column
 from curate.scorers.face import Face
 from curate.scorers.scorer import Values
@@ -27,7 +28,7 @@ class Quality:
     packs: tuple[str, ...] = ()
     options: Mapping[str, str] = {}
 
-    def open(self, device: str) -> None:
+    def open(self, device: Device) -> None:
         """Nothing to load."""
 
     def score(self, faces: Sequence[Face]) -> Values:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from curate.errors import InputError
 from curate.models.pack import find_pack
+from curate.models.session import Device
 from curate.scorers.columns import Column, suggest
 from curate.scorers.face import Face
 
@@ -45,7 +46,7 @@ class Scorer(Protocol):
     packs: tuple[str, ...]
     options: Mapping[str, str]
 
-    def open(self, device: str) -> None:
+    def open(self, device: Device) -> None:
         """Load the models on `cpu` or `cuda`; ModelError where that cannot be done."""
 
     def score(self, faces: Sequence[Face]) -> Values:

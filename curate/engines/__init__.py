@@ -1,0 +1,1 @@
+"""What carries batches to scorers. An engine knows nothing of faces."""

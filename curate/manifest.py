@@ -1,0 +1,107 @@
+"""`manifest.json`: what is needed to make a score set again."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from curate.errors import InputError
+from curate.models.pack import ModelPack
+from curate.shards import replacing
+
+FILE = "manifest.json"
+FORMAT = 1
+_PACKAGES = (
+    "curate-faces", "numpy", "opencv-python-headless", "pillow", "polars", "onnxruntime-gpu", "onnxruntime", "mediapipe"
+)  # fmt: skip
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class SourceRecord(_Part):
+    """Where the pictures came from."""
+
+    kind: str
+    location: str
+    split: str | None = None
+
+
+class ScorerRecord(_Part):
+    """A scorer whose columns are in the set."""
+
+    version: str
+    fingerprint: str
+    columns: list[str]
+    packs: list[str]
+    options: dict[str, str]
+
+
+class PackRecord(_Part):
+    """A model pack that was used."""
+
+    title: str
+    version: str
+    licence: str
+    files: dict[str, str]
+
+    @classmethod
+    def of(cls, pack: ModelPack) -> PackRecord:
+        """What a manifest says of a pack: every file by its sha256."""
+        files = {name: file.sha256 for name, file in pack.files.items()}
+        return cls(title=pack.title, version=pack.version, licence=pack.licence.name, files=files)
+
+
+class Manifest(_Part):
+    """The whole of it. Times are UTC in ISO 8601; `finished` is null while a run goes on or after it was killed."""
+
+    format: int = FORMAT
+    created: str
+    finished: str | None = None
+    seconds: float = 0.0
+    source: SourceRecord
+    options: dict[str, str | int | bool | None]
+    scorers: dict[str, ScorerRecord]
+    packs: dict[str, PackRecord]
+    versions: dict[str, str]
+    inputs: int = 0
+    rows: int = 0
+    statuses: dict[str, int] = {}
+
+    def write(self, folder: Path) -> None:
+        """Replace the folder's manifest in one step; InputError where it cannot be written."""
+        with replacing(folder / FILE) as partial:
+            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The folder's manifest; InputError where there is none or it makes no sense."""
+    path = folder / FILE
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError("not a score set: it has no manifest.json", where=str(folder)) from None
+    except (OSError, ValidationError) as error:
+        raise InputError(f"the manifest cannot be read: {error}", where=str(path)) from error
+
+
+def now() -> str:
+    """The time, as manifests write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Of Python, the platform, and the packages whose versions may matter to a number."""
+    found = {"python": sys.version.split()[0], "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

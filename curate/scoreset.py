@@ -1,0 +1,67 @@
+"""A score set: a folder of Parquet files and a manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curate.errors import InputError
+from curate.manifest import Manifest, read_manifest
+from curate.shards import list_shards
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SUFFIX = ".scores"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSet:
+    """What `curate score` writes and everything else reads. Make one with `open_scores`.
+
+    Attributes:
+        folder: where it is.
+        manifest: how it was made.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    def scan(self) -> pl.LazyFrame:
+        """Its rows, lazily; columns that some files lack are null there."""
+        import polars as pl
+
+        shards = list_shards(self.folder)
+        if not shards:
+            from curate.scorers.columns import IDENTITY, schema
+
+            return pl.LazyFrame(schema=schema(IDENTITY))
+        # A set that is being extended may hold files with and without the newest columns.
+        return pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="diagonal")
+
+    def read(self) -> pl.DataFrame:
+        """Its rows, sorted by picture and face."""
+        import polars as pl
+
+        try:
+            return self.scan().sort("image", "face").collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError(
+                f"the score set cannot be read: {error}",
+                where=str(self.folder),
+                hint="run the same `curate score` again: damaged files are scored anew",
+            ) from error
+
+
+def open_scores(folder: str | Path) -> ScoreSet:
+    """Open a score set.
+
+    Raises:
+        InputError: the folder is not there, or is not a score set.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        hint = f"curate score {path.name.removesuffix(SUFFIX) or 'FOLDER'}"
+        raise InputError("no such score set", where=str(folder), hint=hint)
+    return ScoreSet(path, read_manifest(path))

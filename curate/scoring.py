@@ -1,0 +1,218 @@
+"""From inputs to rows: what a worker does with a batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from curate.errors import InputError
+from curate.models.session import Device
+from curate.scorers.columns import IDENTITY, Column, schema
+from curate.scorers.scorer import Scorer
+from curate.sources.source import Input
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from curate.scorers.decode import Picture
+    from curate.scorers.face import Face
+
+FacesKept = Literal["largest", "all"]
+MeshKind = Literal["onnx", "mediapipe"]
+
+# Raised whenever the same file may become other rows: decoding, limits, the order of faces.
+ROWS_VERSION = "1"
+MIN_SIDE = 32
+MAX_PIXELS = 100_000_000
+# Large pictures are worked on in smaller groups, so that a worker's memory does not depend on them.
+_PIXELS_TOGETHER = 32_000_000
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs that are scored together.
+
+    Attributes:
+        inputs: which pictures.
+        scorers: names of the scorers that run on them.
+        shard: the file that waits for these rows; "" where they are new.
+    """
+
+    inputs: tuple[Input, ...]
+    scorers: tuple[str, ...]
+    shard: str = ""
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def singles(self) -> Sequence[Batch]:
+        """One input a batch."""
+        return [replace(self, inputs=(item,)) for item in self.inputs]
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What a run does to every picture. It travels to the workers; `open` happens there.
+
+    Attributes:
+        scorers: the scorers, not yet opened.
+        faces: score the largest face of a picture, or all of them.
+        mesh: our own face mesh, or the original of the `mediapipe` package.
+        device: where networks run.
+    """
+
+    scorers: tuple[Scorer, ...]
+    faces: FacesKept = "largest"
+    mesh: MeshKind = "onnx"
+    device: Device = "cpu"
+
+    @property
+    def needs_mesh(self) -> bool:
+        """Whether any scorer wants landmarks."""
+        return any(scorer.needs_mesh for scorer in self.scorers)
+
+    def open(self) -> OpenScoring:
+        """Load every model; ModelError where one is missing."""
+        import cv2
+
+        # One thread a worker: more workers, not more threads, fill the machine.
+        cv2.setNumThreads(1)
+        for scorer in self.scorers:
+            scorer.open(self.device)
+        return OpenScoring(self)
+
+
+class OpenScoring:
+    """A Scoring with its models loaded: a batch in, a frame of rows out."""
+
+    def __init__(self, scoring: Scoring) -> None:
+        from curate.scorers.mesh import open_mesh
+
+        self._keep_all = scoring.faces == "all"
+        self._by_name = {scorer.name: scorer for scorer in scoring.scorers}
+        self._mesh = open_mesh(scoring.mesh, scoring.device) if scoring.needs_mesh else None
+
+    def __call__(self, batch: Batch) -> pl.DataFrame:
+        """Identity columns and those of the batch's scorers; at least one row an input, in their order."""
+        import polars as pl
+
+        scorers = [self._by_name[name] for name in batch.scorers]
+        return pl.concat([self._frame(group, scorers) for group in self._groups(batch.inputs)])
+
+    def _groups(self, inputs: Sequence[Input]) -> Iterator[list[tuple[Row, Picture | None]]]:
+        """The inputs, read and decoded, so many at a time that they fit into memory."""
+        group: list[tuple[Row, Picture | None]] = []
+        pixels = 0
+        for item in inputs:
+            row, picture = self._read(item)
+            group.append((row, picture))
+            pixels += picture.width * picture.height if picture else 0
+            if pixels >= _PIXELS_TOGETHER:
+                yield group
+                group, pixels = [], 0
+        if group:
+            yield group
+
+    def _read(self, item: Input) -> tuple[Row, Picture | None]:
+        """The identity columns, and the picture where there is one."""
+        from curate.scorers.decode import TooLargeError, decode
+
+        row: Row = {"image": item.image, "status": "unreadable"}
+        try:
+            data = item.read()
+            row["sha256"] = hashlib.sha256(data).hexdigest()
+            picture = decode(data, max_pixels=MAX_PIXELS)
+        except TooLargeError as error:
+            return row | {"status": "too_large", "error": error.message}, None
+        except InputError as error:
+            return row | {"error": error.message}, None
+        row |= {"width": picture.width, "height": picture.height, "format": picture.format, "status": "ok"}
+        if self._mesh is not None and min(picture.width, picture.height) < MIN_SIDE:
+            reason = f"{picture.width} x {picture.height} pixels; a face needs at least {MIN_SIDE} x {MIN_SIDE}"
+            return row | {"status": "too_small", "error": reason}, None
+        return row, picture
+
+    def _frame(self, group: Sequence[tuple[Row, Picture | None]], scorers: Sequence[Scorer]) -> pl.DataFrame:
+        found = iter(self._faces([picture for _, picture in group if picture is not None]))
+        rows: list[Row] = []
+        faces: list[Face] = []
+        for row, picture in group:
+            of_picture = next(found) if picture is not None else []
+            if picture is not None and self._mesh is not None:
+                row["n_faces"] = len(of_picture)
+            if picture is not None and not of_picture:
+                row |= {"status": "no_face", "error": "no face was found"}
+            kept = of_picture if self._keep_all else of_picture[:1]
+            rows += [row | {"face": number} for number in range(len(kept))] or [row]
+            faces += kept
+        scored = [i for i, row in enumerate(rows) if row["status"] == "ok"]
+        frame = _identity_frame(rows)
+        for scorer in scorers:
+            frame = frame.hstack(_scorer_frame(scorer, faces, scored, len(rows)))
+        return frame
+
+    def _faces(self, pictures: Sequence[Picture]) -> list[list[Face]]:
+        """The faces of each picture, largest first; the picture itself where no scorer wants a mesh."""
+        from curate.scorers.face import Face
+
+        if self._mesh is None:
+            return [[Face(picture.pixels)] for picture in pictures]
+        found = self._mesh.detect([picture.pixels for picture in pictures])
+        faces = [
+            [Face(picture.pixels, mesh.landmarks) for mesh in of_picture]
+            for picture, of_picture in zip(pictures, found, strict=True)
+        ]
+        return [sorted(of_picture, key=lambda f: -f.box[2] * f.box[3]) for of_picture in faces]
+
+
+def crashed(item: Input, reason: str) -> pl.DataFrame:
+    """The row of an input that no worker got through."""
+    row: Row = {"image": item.image, "status": "crashed", "error": reason}
+    try:
+        row["sha256"] = hashlib.sha256(item.read()).hexdigest()
+    except InputError:
+        pass  # the file is gone by now; what happened to the worker is the better reason
+    return _identity_frame([row])
+
+
+def _identity_frame(rows: Sequence[Row]) -> pl.DataFrame:
+    import polars as pl
+
+    types = schema(IDENTITY)
+    return pl.DataFrame({name: [row.get(name) for row in rows] for name in types}, schema=types)
+
+
+def _scorer_frame(scorer: Scorer, faces: Sequence[Face], scored: Sequence[int], height: int) -> pl.DataFrame:
+    """A scorer's columns for all rows: its answers where there is a face, null elsewhere."""
+    import polars as pl
+
+    types = schema(scorer.columns)
+    values = scorer.score(faces) if faces else {}
+    if faces and (values.keys() != types.keys() or any(len(v) != len(faces) for v in values.values())):
+        raise InputError(
+            f"the scorer does not return one value a face for exactly its columns {', '.join(types)}",
+            where=scorer.name,
+        )
+    answers = pl.DataFrame(
+        [_series(column, values.get(column.name, [])) for column in scorer.columns]
+    )
+    if len(scored) == height:
+        return answers
+    # Row i of the frame is face `of_row[i]`; null picks null.
+    of_row: list[int | None] = [None] * height
+    for face, row in enumerate(scored):
+        of_row[row] = face
+    return answers.select(pl.all().gather(pl.Series(of_row, dtype=pl.UInt32)))
+
+
+def _series(column: Column, values: Any) -> pl.Series:
+    import polars as pl
+
+    series = pl.Series(column.name, values, strict=False)
+    if series.dtype != column.polars:
+        series = series.cast(column.polars)  # type: ignore[arg-type]
+    return series.fill_nan(None) if column.dtype == "Float32" else series
