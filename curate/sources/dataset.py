@@ -106,7 +106,9 @@ def _streamed(
         known = builder.info.splits or {}
         if all(part in known and known[part].num_examples for part in chosen):
             return int(sum(known[part].num_examples for part in chosen))
-        return _rows_of_local_parquet([file for part in chosen for file in builder.config.data_files[part]])
+        files = builder.config.data_files or {}
+        with _said_plainly(where):
+            return _rows_of_local_parquet([file for part in chosen for file in files.get(part, [])])
 
     return _source(name, location, chosen, split, count)
 
@@ -114,30 +116,38 @@ def _streamed(
 def _source(
     name: str, location: str, parts: Mapping[str, Any], split: str | None, count: Callable[[], int | None]
 ) -> Source:
-    columns = {}
+    encoded = {}
     for part, rows in parts.items():
         with _said_plainly(location):
-            features = rows.features or rows._resolve_features().features
-        columns[part] = picture_column(features, where=location)
+            encoded[part] = _encoded(rows, location)
     return Source(
         name=re.sub(r"[^\w.-]+", "-", f"{name}-{split}" if split else name),
         kind="dataset",
         location=location,
-        inputs=lambda: _rows(parts, columns, location),
+        inputs=lambda: _rows(encoded, location),
         counter=count,
     )
 
 
-def _rows(parts: Mapping[str, Any], columns: Mapping[str, str], location: str) -> Iterator[Input]:
+def _encoded(rows: Any, location: str) -> tuple[str, Any]:
+    """The picture column, by name, and the rows with nothing else in them, not decoded."""
     import datasets
 
-    for part, rows in parts.items():
-        column = columns[part]
-        pictures = rows.select_columns([column])
-        if isinstance((rows.features or {}).get(column), datasets.Image):
-            pictures = pictures.cast_column(column, datasets.Image(decode=False))
+    if rows.features is None:  # folders of loose pictures tell them by their first rows only
+        rows = rows._resolve_features()
+    column = picture_column(rows.features, where=location)
+    if isinstance(rows.features[column], datasets.Image):
+        if isinstance(rows, datasets.IterableDataset):
+            # Loose pictures of the hub come through a pool of decoding threads: a cast alone is too late.
+            rows = rows.decode(False)
+        rows = rows.cast_column(column, datasets.Image(decode=False))
+    return column, rows.select_columns([column])
+
+
+def _rows(parts: Mapping[str, tuple[str, Any]], location: str) -> Iterator[Input]:
+    for part, (column, rows) in parts.items():
         with _said_plainly(location):
-            for index, row in enumerate(pictures):
+            for index, row in enumerate(rows):
                 yield _input(f"{location}#{part}/{index}", row[column])
 
 
@@ -219,7 +229,7 @@ def _rows_of_local_parquet(files: Sequence[str]) -> int | None:
     """What the footers say; None where a file is not here, or no Parquet."""
     import pyarrow.parquet as pq
 
-    if not all(file.endswith(".parquet") and Path(file).is_file() for file in files):
+    if not files or not all(file.endswith(".parquet") and Path(file).is_file() for file in files):
         return None
     return int(sum(pq.read_metadata(file).num_rows for file in files))
 

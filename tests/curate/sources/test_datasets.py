@@ -248,6 +248,7 @@ def test_local_parquet_reaches_no_network_even_when_online(tmp_path: Path) -> No
         "print(len(list(open_source(sys.argv[1]))))\n"
     )
     online = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
+    online["USE_TORCH"] = "0"  # `datasets` would import it, for two seconds a time
     for path in (tmp_path / "t.parquet", tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, env=online
