@@ -18,7 +18,7 @@ EXPRESSIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust",
 
 LICENCE = Licence(
     name="USC Research License",
-    url="https://github.com/ihp-lab/LibreFace/blob/main/LICENSE.txt",
+    url="https://github.com/ihp-lab/LibreFace/blob/main/LICENSE.rst",
     summary=(
         "Copyright 2020 University of Southern California. The weights are for educational, research and "
         "non-profit use; commercial use needs a licence from USC. They come without any warranty. The faces "

@@ -28,8 +28,8 @@ TAGS = sorted(checkpoint.tag for checkpoint in CHECKPOINTS)
 SIGMOID, LOGIT = 1e-5, 1e-4
 # The original itself lies up to 2e-5 (expression) and 0.03 degrees (gaze) from the exact answer, computed in
 # float64: the seeded networks are that sensitive, and the last layer of the gaze one is a hundred times a
-# trained one. Nothing but the same rounding could come closer. So these two have wider gates, and another test
-# holds ours to the exact answer.
+# trained one. Nothing but the same rounding could come closer. So these two have wider gates, and another
+# test holds ours to the exact answer.
 FUSED_REPVGG = 5e-5
 GAZE_DEGREES, GAZE_RELATIVE = 1e-3, 5e-5
 
