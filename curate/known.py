@@ -49,7 +49,9 @@ class Known:
                 self.damaged.append(path)
                 continue
             self.shards[path] = shard
-            for image, content in _usable(rows).select("image", "sha256").unique(maintain_order=True).iter_rows():
+            for image, content in (
+                _usable(rows).select("image", "sha256").unique(maintain_order=True).iter_rows()
+            ):
                 self._by_content.setdefault(content, path)
                 self._by_image[image] = (content, path)
 

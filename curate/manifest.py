@@ -11,8 +11,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curate.errors import InputError
-from curate.models.pack import ModelPack
+from curate.models.pack import ModelPack, find_pack
+from curate.scorers.scorer import MESH_PACK, fingerprint
+from curate.scoring import Scoring
 from curate.shards import replacing
+from curate.sources.source import Source
 
 FILE = "manifest.json"
 FORMAT = 1
@@ -105,3 +108,33 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def begin_manifest(
+    source: Source, scoring: Scoring, options: dict[str, str | int | None], folder: Path
+) -> Manifest:
+    """What is known at the start; an earlier run's beginning and duration are carried on."""
+    packs = {name for scorer in scoring.scorers for name in scorer.packs}
+    if scoring.needs_mesh:
+        packs.add(MESH_PACK)
+    manifest = Manifest(
+        created=now(),
+        source=SourceRecord(kind=source.kind, location=source.location),
+        options={"faces": scoring.faces, "mesh": scoring.mesh, "device": scoring.device, **options},
+        scorers={
+            scorer.name: ScorerRecord(
+                version=scorer.version,
+                fingerprint=fingerprint(scorer, scoring.mesh),
+                columns=[column.name for column in scorer.columns],
+                packs=list(scorer.packs),
+                options=dict(scorer.options),
+            )
+            for scorer in scoring.scorers
+        },
+        packs={name: PackRecord.of(find_pack(name)) for name in sorted(packs)},
+        versions=versions(),
+    )
+    if (folder / FILE).exists():
+        earlier = read_manifest(folder)
+        manifest = manifest.model_copy(update={"created": earlier.created, "seconds": earlier.seconds})
+    return manifest

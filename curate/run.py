@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from curate.engines.local import LocalEngine
 from curate.engines.work import Failure
-from curate.errors import CurateError, InputError
+from curate.errors import CurateError, InputError, ModelError
 from curate.known import Claims, Known, claimed_rows
-from curate.manifest import (
-    FILE,
-    Manifest,
-    PackRecord,
-    ScorerRecord,
-    SourceRecord,
-    now,
-    read_manifest,
-    versions,
-)
+from curate.manifest import FILE, begin_manifest, now
 from curate.models.pack import find_pack
+from curate.models.session import resolve_device
 from curate.scorers.columns import IDENTITY
-from curate.scorers.scorer import MESH_PACK, fingerprint, make_scorer
-from curate.scoreset import SUFFIX, open_scores
-from curate.scoring import ROWS_VERSION, Batch, Scoring, crashed
+from curate.scorers.geometry import Geometry
+from curate.scorers.scorer import MESH_PACK, Scorer, fingerprint, make_scorer
+from curate.scoreset import open_scores
+from curate.scoring import ROWS_VERSION, Batch, FacesKept, MeshKind, Scoring, crashed
 from curate.shards import Shard, list_shards, next_shard, remove_partials, write_shard
+from curate.sources import open_source
 from curate.sources.source import Input, Source
+from curate.target import check_folder, default_folder, locked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,8 +62,7 @@ class Summary:
     Attributes:
         folder: the score set.
         inputs: pictures in it.
-        faces: rows with status `ok`.
-        statuses: how many rows have which status.
+        statuses: how many of its rows have which status.
         scored, kept: inputs worked on in this run, and inputs whose rows were there already.
         seconds: how long this run took.
         warnings: what the user should know, a line each.
@@ -75,7 +70,6 @@ class Summary:
 
     folder: Path
     inputs: int
-    faces: int
     statuses: dict[str, int]
     scored: int
     kept: int
@@ -83,73 +77,87 @@ class Summary:
     warnings: tuple[str, ...]
 
     @property
+    def faces(self) -> int:
+        """How many faces were scored."""
+        return self.statuses.get("ok", 0)
+
+    @property
     def complete(self) -> bool:
         """Whether every input was scored."""
         return set(self.statuses) <= {"ok"}
 
 
-def default_folder(source: Source) -> Path:
-    """`NAME.scores` in the working directory; beside a source that the working directory lies in."""
-    here = Path.cwd()
-    location = Path(source.location)
-    if source.kind == "folder" and here.is_relative_to(location):
-        here = location.parent
-    return here / f"{source.name}{SUFFIX}"
-
-
-def run(
-    source: Source,
-    folder: Path,
-    scoring: Scoring,
+def score(
+    source: str | Sequence[str],
+    out: str | Path | None = None,
     *,
-    workers: int,
+    split: str | None = None,
+    limit: int | None = None,
+    scorers: Sequence[str] | None = None,
+    faces: FacesKept = "largest",
+    landmarks: bool = False,
+    mesh: MeshKind = "onnx",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    workers: int | None = None,
     batch_size: int = 16,
     overwrite: bool = False,
     patience: float = 15.0,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Summary:
-    """Score a source into a folder, going on where an earlier run stopped.
+    """Score pictures into a score set, going on where an earlier run stopped.
 
     Rows are found again by the content of the file and the fingerprint of each scorer: only what is new, or
     what a changed option touches, is computed. Scorers that an existing set has are kept up to date, too.
 
     Args:
-        source: where the pictures come from.
-        folder: the score set; made if need be.
-        scoring: what to do to each picture.
-        workers: processes.
+        source: a folder, files, a pattern, a list, or a data set (see `open_source`).
+        out: the score set; `NAME.scores` in the working directory if None.
+        split: of a data set; all of them if None.
+        limit: at most so many pictures.
+        scorers: their names; `default_scorers()` if None.
+        faces: score the largest face of a picture, or all of them.
+        landmarks: keep all 478 landmarks.
+        mesh: `mediapipe` takes the original face mesh instead of ours.
+        device: `auto` is CUDA where it truly works.
+        workers: processes; one a core if None.
         batch_size: pictures a network sees at once.
         overwrite: start anew instead of going on.
-        patience: seconds that a picture may take.
+        patience: seconds that a picture may take before its worker is given up.
         on_progress: called after every batch.
 
     Raises:
-        InputError: the folder is something else, is in use, or cannot be written to.
+        InputError: the source cannot be used; the folder is something else, is in use, or cannot be written to.
         ModelError: a model is missing or damaged.
     """
     started = time.monotonic()
-    _check_folder(folder, source, overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    pictures = open_source(source, split=split, limit=limit)
+    folder = Path(out) if out is not None else default_folder(pictures)
+    chosen: list[Scorer] = [make_scorer(name) for name in dict.fromkeys(scorers or default_scorers())]
+    if landmarks:
+        chosen = [Geometry(landmarks=True) if isinstance(s, Geometry) else s for s in chosen]
+    scoring = Scoring(tuple(chosen), faces, mesh, resolve_device(device))
+    workers = workers or cores()
+    check_folder(folder, pictures, overwrite)
+    with locked(folder):
         remove_partials(folder)
         if overwrite:
             for path in [*list_shards(folder), folder / FILE]:
                 path.unlink(missing_ok=True)
         known = Known(folder)
-        warnings = [f"{path.name} was damaged; its pictures are scored again" for path in known.damaged]
         for path in known.damaged:
             path.unlink()
         scoring = _with_present_scorers(scoring, known, folder)
-        options: dict[str, str | int] = {"workers": workers, "batch_size": batch_size}
-        manifest = _manifest(source, scoring, options, folder)
+        manifest = begin_manifest(
+            pictures, scoring, {"split": split, "workers": workers, "batch_size": batch_size}, folder
+        )
         manifest.write(folder)
-        progress = Progress(total=source.count)
+        progress = Progress(total=pictures.count)
         on_progress(progress)
         engine = LocalEngine(scoring, workers=workers, patience=patience)
-        _Run(source, folder, scoring, known, batch_size, progress, on_progress).go(engine)
+        _Run(pictures, folder, scoring, known, batch_size, progress, on_progress).go(engine)
         seconds = time.monotonic() - started
         inputs, statuses = _counts(folder)
-        manifest = manifest.model_copy(
+        manifest.model_copy(
             update={
                 "finished": now(),
                 "seconds": round(manifest.seconds + seconds, 3),
@@ -157,11 +165,25 @@ def run(
                 "rows": sum(statuses.values()),
                 "statuses": statuses,
             }
-        )
-        manifest.write(folder)
-    return Summary(
-        folder, inputs, statuses.get("ok", 0), statuses, progress.scored, progress.kept, seconds, tuple(warnings)
-    )
+        ).write(folder)
+    damaged = tuple(f"{path.name} was damaged: its pictures were scored again" for path in known.damaged)
+    return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, damaged)
+
+
+def default_scorers() -> list[str]:
+    """What is scored unless told otherwise: everything whose models are there."""
+    names = ["mesh", "quality"]
+    with contextlib.suppress(ModelError):
+        find_pack("libreface")
+        names.append("libreface")
+    return names
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Run:
@@ -288,7 +310,7 @@ class _Run:
         for scorer in self._scoring.scorers:
             types |= {c.name: c.polars for c in scorer.columns}
         columns = [
-            pl.col(name) if name in rows.columns else pl.lit(None, dtype=dtype).alias(name)  # type: ignore[arg-type]
+            pl.col(name) if name in rows.columns else pl.lit(None, dtype=dtype).alias(name)
             for name, dtype in types.items()
         ]
         write_shard(Shard(path, self._rows, self._scorers), rows.select(columns))
@@ -308,47 +330,6 @@ def rows_fingerprint(scoring: Scoring) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _check_folder(folder: Path, source: Source, overwrite: bool) -> None:
-    """A folder that is ours to write to, and was not made from something else."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise InputError("this is a file; a score set is a folder", where=str(folder), hint="-o NAME.scores")
-    content = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-    if content and FILE not in content:
-        raise InputError(
-            "the folder holds something that is not a score set", where=str(folder), hint="-o NAME.scores"
-        )
-    if not content or overwrite:
-        return
-    old = read_manifest(folder).source
-    # A folder that has moved is the same folder; one that is still there is another one.
-    moved = old.kind in ("folder", "list") and not Path(old.location).exists()
-    if old.location != source.location and old.kind == source.kind != "files" and not moved:
-        raise InputError(
-            f"the score set was made from {old.location}, not from {source.location}",
-            where=str(folder),
-            hint="choose another place with -o, or --overwrite to start anew",
-        )
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One writer a folder; the lock ends with its process, however that ends."""
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise InputError(
-            "another `curate score` is writing this score set", where=str(folder), hint="wait for it, or -o"
-        ) from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"cannot be written: {reason}", where=str(folder), hint="-o NAME.scores") from error
-
-
 def _with_present_scorers(scoring: Scoring, known: Known, folder: Path) -> Scoring:
     """Add the scorers that the set has already: new rows must not lack columns that old ones have."""
     asked = {scorer.name for scorer in scoring.scorers}
@@ -365,34 +346,6 @@ def _with_present_scorers(scoring: Scoring, known: Known, folder: Path) -> Scori
                     hint="choose one of them with --scorers; in a set that has the other: -o, or --overwrite",
                 )
     return replace(scoring, scorers=scorers)
-
-
-def _manifest(source: Source, scoring: Scoring, options: dict[str, str | int], folder: Path) -> Manifest:
-    """What is known at the start; an earlier run's beginning and duration are carried on."""
-    packs = {name for scorer in scoring.scorers for name in scorer.packs}
-    if scoring.needs_mesh:
-        packs.add(MESH_PACK)
-    manifest = Manifest(
-        created=now(),
-        source=SourceRecord(kind=source.kind, location=source.location),
-        options={"faces": scoring.faces, "mesh": scoring.mesh, "device": scoring.device, **options},
-        scorers={
-            scorer.name: ScorerRecord(
-                version=scorer.version,
-                fingerprint=fingerprint(scorer, scoring.mesh),
-                columns=[column.name for column in scorer.columns],
-                packs=list(scorer.packs),
-                options=dict(scorer.options),
-            )
-            for scorer in scoring.scorers
-        },
-        packs={name: PackRecord.of(find_pack(name)) for name in sorted(packs)},
-        versions=versions(),
-    )
-    if (folder / FILE).exists():
-        earlier = read_manifest(folder)
-        manifest = manifest.model_copy(update={"created": earlier.created, "seconds": earlier.seconds})
-    return manifest
 
 
 def _counts(folder: Path) -> tuple[int, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -132,7 +133,9 @@ class OpenScoring:
             return row | {"error": error.message}, None
         row |= {"width": picture.width, "height": picture.height, "format": picture.format, "status": "ok"}
         if self._mesh is not None and min(picture.width, picture.height) < MIN_SIDE:
-            reason = f"{picture.width} x {picture.height} pixels; a face needs at least {MIN_SIDE} x {MIN_SIDE}"
+            reason = (
+                f"{picture.width} x {picture.height} pixels; a face needs at least {MIN_SIDE} x {MIN_SIDE}"
+            )
             return row | {"status": "too_small", "error": reason}, None
         return row, picture
 
@@ -172,10 +175,9 @@ class OpenScoring:
 def crashed(item: Input, reason: str) -> pl.DataFrame:
     """The row of an input that no worker got through."""
     row: Row = {"image": item.image, "status": "crashed", "error": reason}
-    try:
+    # Where the file is gone by now, what happened to the worker is still the better reason.
+    with contextlib.suppress(InputError):
         row["sha256"] = hashlib.sha256(item.read()).hexdigest()
-    except InputError:
-        pass  # the file is gone by now; what happened to the worker is the better reason
     return _identity_frame([row])
 
 
@@ -197,9 +199,7 @@ def _scorer_frame(scorer: Scorer, faces: Sequence[Face], scored: Sequence[int], 
             f"the scorer does not return one value a face for exactly its columns {', '.join(types)}",
             where=scorer.name,
         )
-    answers = pl.DataFrame(
-        [_series(column, values.get(column.name, [])) for column in scorer.columns]
-    )
+    answers = pl.DataFrame([_series(column, values.get(column.name, [])) for column in scorer.columns])
     if len(scored) == height:
         return answers
     # Row i of the frame is face `of_row[i]`; null picks null.
@@ -214,5 +214,5 @@ def _series(column: Column, values: Any) -> pl.Series:
 
     series = pl.Series(column.name, values, strict=False)
     if series.dtype != column.polars:
-        series = series.cast(column.polars)  # type: ignore[arg-type]
+        series = series.cast(column.polars)
     return series.fill_nan(None) if column.dtype == "Float32" else series

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from curate.scorers.padding import pad
 from numpy.typing import NDArray
 from PIL import Image
-
-from curate.scorers.padding import pad
 
 SIZE = 512
 # LibreFace's limits are stated for the 256-pixel picture that it computes and then throws away.
@@ -100,9 +99,7 @@ def _extent(quad: NDArray[np.float64]) -> tuple[int, int, int, int]:
     return int(left), int(top), int(right), int(bottom)
 
 
-def _crop(
-    pixels: NDArray[np.uint8], square: FaceSquare, border: int
-) -> tuple[NDArray[np.uint8], FaceSquare]:
+def _crop(pixels: NDArray[np.uint8], square: FaceSquare, border: int) -> tuple[NDArray[np.uint8], FaceSquare]:
     """Leave out what is further than `border` from the square."""
     height, width = pixels.shape[:2]
     left, top, right, bottom = _extent(square.quad)

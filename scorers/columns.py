@@ -87,9 +87,13 @@ def _face() -> Iterable[Column]:
     ):
         yield Column(name, "Float32", doc, "mesh")
     yield Column("eye_distance", "Float32", "between the centres of the eyes", "mesh", "px", 0)
-    yield Column("yaw", "Float32", "head turn; positive towards the picture's right", "mesh", "degrees", -90, 90)
+    yield Column(
+        "yaw", "Float32", "head turn; positive towards the picture's right", "mesh", "degrees", -90, 90
+    )
     yield Column("pitch", "Float32", "head nod; positive is looking up", "mesh", "degrees", -180, 180)
-    yield Column("roll", "Float32", "head tilt; positive is counter-clockwise as seen", "mesh", "degrees", -180, 180)
+    yield Column(
+        "roll", "Float32", "head tilt; positive is counter-clockwise as seen", "mesh", "degrees", -180, 180
+    )
 
 
 def landmarks_column() -> Column:
@@ -101,7 +105,9 @@ def _quality() -> Iterable[Column]:
     doc = "1 - blur effect (Crete et al. 2007) of the face crop at no more than 256 px"
     yield Column("sharpness", "Float32", doc, "quality", low=0, high=1)
     yield Column("brightness", "Float32", "mean luma of the face crop", "quality", low=0, high=1)
-    yield Column("contrast", "Float32", "2 x standard deviation of the face crop's luma", "quality", low=0, high=1)
+    yield Column(
+        "contrast", "Float32", "2 x standard deviation of the face crop's luma", "quality", low=0, high=1
+    )
     yield Column("phash", "UInt64", "64-bit perceptual hash (DCT) of the picture", "quality")
 
 
@@ -112,7 +118,9 @@ def expression_columns(scorer: str) -> tuple[Column, ...]:
         for n in INTENSITY_AUS
     ]
     columns += [
-        Column(f"au{n:02}_p", "Float32", f"AU{n} {_AU_NAMES[n]}, probability that it is there", scorer, "", 0, 1)
+        Column(
+            f"au{n:02}_p", "Float32", f"AU{n} {_AU_NAMES[n]}, probability that it is there", scorer, "", 0, 1
+        )
         for n in PRESENCE_AUS
     ]
     columns += [Column(name, "Float32", f"probability of {name}", scorer, "", 0, 1) for name in EXPRESSIONS]

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from curate.models.pack import find_pack
 from curate.models.session import Device, open_session
 from curate.scorers.warp import Region, crop
+from numpy.typing import NDArray
 
 SIZE = 128
 MIN_SCORE = 0.5
@@ -62,9 +61,7 @@ class FaceDetector:
         x -= 1
         out = self._session.run(x)
         boxes, logits = out["regressors"], out["classificators"][..., 0]
-        return [
-            self._decode(b, s, v) for b, s, v in zip(boxes, logits, views, strict=True)
-        ]
+        return [self._decode(b, s, v) for b, s, v in zip(boxes, logits, views, strict=True)]
 
     @staticmethod
     def _view(shape: tuple[int, ...], zoom: float) -> Region:
@@ -77,7 +74,7 @@ class FaceDetector:
         if not len(candidate):
             return []
         score = 1 / (1 + np.exp(-np.clip(logits[candidate], -100, 100)))
-        raw, anchor = raw[candidate] / SIZE, self._anchors[candidate]
+        raw, anchor = raw[candidate] / np.float32(SIZE), self._anchors[candidate]
         centre, half = raw[:, :2] + anchor, raw[:, 2:4] / 2
         eyes = raw[:, 4:8] + np.tile(anchor, 2)
         points = np.concatenate([centre - half, centre + half, eyes], axis=1)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
-
 from curate.scorers.align import align
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

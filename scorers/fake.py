@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-
 from curate.models.session import Device
 from curate.scorers.columns import EXPRESSIONS, Column, expression_columns
 from curate.scorers.face import Face
@@ -36,7 +35,7 @@ class FakeScorer:
         return {column.name: [row[column.name] for row in rows] for column in self.columns}
 
     def _row(self, face: Face) -> dict[str, object]:
-        digest = hashlib.sha256(np.ascontiguousarray(face.pixels)).digest()
+        digest = hashlib.sha256(face.pixels.tobytes()).digest()
         random = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
         row: dict[str, object] = {}
         for column in self.columns:

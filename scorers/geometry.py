@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-
-from curate.scorers.align import EYE_33, EYE_263
 from curate.models.session import Device
+from curate.scorers.align import EYE_33, EYE_263
 from curate.scorers.columns import FACE, Column, landmarks_column
 from curate.scorers.face import Face
 from curate.scorers.pose import head_pose
@@ -36,7 +35,8 @@ class Geometry:
         values = dict(zip(("box_x", "box_y", "box_w", "box_h"), boxes.T, strict=True))
         points = [face.mesh * (face.width, face.height, face.width) for face in faces]
         values["eye_distance"] = np.array(
-            [np.linalg.norm(p[EYE_263, :2].mean(axis=0) - p[EYE_33, :2].mean(axis=0)) for p in points], np.float32
+            [np.linalg.norm(p[EYE_263, :2].mean(axis=0) - p[EYE_33, :2].mean(axis=0)) for p in points],
+            np.float32,
         )
         angles = head_pose(np.stack(points)) if points else np.empty((0, 3))
         values.update(zip(("yaw", "pitch", "roll"), angles.astype(np.float32).T, strict=True))

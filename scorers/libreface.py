@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-
-from curate.errors import ModelError
 from curate.models.pack import ModelPack, find_pack
 from curate.models.session import Device
 from curate.scorers.columns import (
@@ -22,6 +19,9 @@ from curate.scorers.face import Face
 from curate.scorers.mesh import FaceMesh
 from curate.scorers.networks import Networks
 from curate.scorers.scorer import MESH_PACK, Values
+from numpy.typing import NDArray
+
+from curate.errors import ModelError
 
 PACK = "libreface"
 _GAZE_POINTS = 468  # the network was trained without the irises
@@ -75,7 +75,10 @@ class LibreFace:
         for head in self._heads:
             out |= self._networks.on_features(head, out["feature"])
         values: dict[str, NDArray[np.generic] | Sequence[object]] = {}
-        intensity, presence = 5 * _either(out, "intensity", "au_intensity"), _either(out, "presence", "au_presence")
+        intensity, presence = (
+            5 * _either(out, "intensity", "au_intensity"),
+            _either(out, "presence", "au_presence"),
+        )
         values.update(zip((f"au{n:02}" for n in INTENSITY_AUS), intensity.T, strict=True))
         values.update(zip((f"au{n:02}_p" for n in PRESENCE_AUS), presence.T, strict=True))
         values.update(expression_values(_either(out, "expression", "FEs")))

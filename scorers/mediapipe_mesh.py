@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from curate.scorers.mesh import MAX_FACES, MeshFace
 from numpy.typing import NDArray
 
 from curate.errors import ModelError
-from curate.scorers.mesh import MAX_FACES, MeshFace
 
 
 class MediaPipeMesh:
@@ -25,7 +25,10 @@ class MediaPipeMesh:
                 hint="in an environment of its own: pip install 'curate-faces[mediapipe]'",
             ) from missing
         self._mesh = FaceMesh(
-            static_image_mode=True, refine_landmarks=True, max_num_faces=MAX_FACES, min_detection_confidence=0.5
+            static_image_mode=True,
+            refine_landmarks=True,
+            max_num_faces=MAX_FACES,
+            min_detection_confidence=0.5,
         )
 
     def detect(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[MeshFace]]:

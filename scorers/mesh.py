@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-
 from curate.models.pack import find_pack
 from curate.models.session import Device, open_session
 from curate.scorers.detection import FaceDetector
 from curate.scorers.refinement import refine
 from curate.scorers.warp import Region, crop
+from numpy.typing import NDArray
 
 SIZE = 192
 MIN_PRESENCE = 0.5
@@ -60,7 +59,11 @@ class FaceMesh:
         self._session = open_session(find_pack("face-mesh"), "landmarks", device=device)
 
     def detect(
-        self, pictures: Sequence[NDArray[np.uint8]], *, max_faces: int = MAX_FACES, zooms: Sequence[float] = ZOOMS
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        *,
+        max_faces: int = MAX_FACES,
+        zooms: Sequence[float] = ZOOMS,
     ) -> list[list[MeshFace]]:
         """The faces of each picture, in the detector's order (most certain first).
 
@@ -97,7 +100,7 @@ class FaceMesh:
             np.multiply(square.transpose(2, 0, 1), np.float32(1 / 255), out=slot)
         out = self._session.run(x)
         presence = 1 / (1 + np.exp(-out["conv_faceflag"].reshape(len(jobs))))
-        meshes = refine({name: values / SIZE for name, values in out.items()})
+        meshes = refine({name: values / np.float32(SIZE) for name, values in out.items()})
         for (i, region), mesh, probability in zip(jobs, meshes, presence, strict=True):
             if probability > MIN_PRESENCE:
                 found[i].append(MeshFace(_project(mesh, region, pictures[i].shape), float(probability)))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-
 from curate.models.pack import Input, ModelPack
 from curate.models.session import Device, open_session
 from curate.scorers.preprocess import normalise, resize_and_crop
+from numpy.typing import NDArray
 
 
 class Networks:
@@ -45,7 +44,8 @@ class Networks:
         """Run one network on what it takes as it is."""
         outputs = self._sessions[role].run(x)
         for name, card in self._pack.network(role).outputs.items():
-            if card.labels and card.activation == "none":
+            # A threshold on what no function bounds: these are logits.
+            if card.threshold is not None and card.activation == "none":
                 outputs[name] = (1 / (1 + np.exp(-outputs[name].astype(np.float64)))).astype(np.float32)
         return outputs
 

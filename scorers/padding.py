@@ -87,10 +87,14 @@ def _mask(shape: tuple[int, int], margins: NDArray[np.int64]) -> NDArray[np.floa
         inward = np.minimum(
             steps.astype(np.float32) / np.float32(before), steps[::-1].astype(np.float32) / np.float32(after)
         )
-        return np.float32(1) - inward
+        result: NDArray[np.float32] = np.float32(1) - inward
+        return result
 
     left, top, right, bottom = (int(m) for m in margins)
-    return np.maximum(ramp(shape[1], left, right)[None, :], ramp(shape[0], top, bottom)[:, None])
+    mask: NDArray[np.float32] = np.maximum(
+        ramp(shape[1], left, right)[None, :], ramp(shape[0], top, bottom)[:, None]
+    )
+    return mask
 
 
 def _gaussian(sigma: float) -> NDArray[np.float64]:

@@ -42,7 +42,8 @@ def head_pose(points: NDArray[np.floating]) -> NDArray[np.float64]:
     yaw = np.arcsin(np.clip(-rotation[:, 2, 0], -1, 1))
     pitch = -np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
     roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
-    return np.degrees(np.stack([yaw, pitch, roll], axis=1))
+    angles: NDArray[np.float64] = np.degrees(np.stack([yaw, pitch, roll], axis=1))
+    return angles
 
 
 @cache

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
-
-from curate.errors import InputError
 from curate.models.pack import find_pack
 from curate.models.session import Device
 from curate.scorers.columns import Column, suggest
 from curate.scorers.face import Face
+from numpy.typing import NDArray
+
+from curate.errors import InputError
 
 ENTRY_POINTS = "curate.scorers"
 MESH_PACK = "face-mesh"
@@ -39,12 +39,18 @@ class Scorer(Protocol):
         options: what it was told, as words; part of its fingerprint.
     """
 
-    name: str
-    version: str
-    columns: tuple[Column, ...]
-    needs_mesh: bool
-    packs: tuple[str, ...]
-    options: Mapping[str, str]
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+    @property
+    def needs_mesh(self) -> bool: ...
+    @property
+    def packs(self) -> tuple[str, ...]: ...
+    @property
+    def options(self) -> Mapping[str, str]: ...
 
     def open(self, device: Device) -> None:
         """Load the models on `cpu` or `cuda`; ModelError where that cannot be done."""
@@ -88,11 +94,16 @@ def make_scorer(name: str) -> Scorer:
     )
 
 
-def _built_in() -> dict[str, type[Scorer]]:
+def _built_in() -> dict[str, Callable[[], Scorer]]:
     from curate.scorers.fake import FakeScorer
     from curate.scorers.geometry import Geometry
     from curate.scorers.libreface import LibreFace, LibreFaceSeparate
     from curate.scorers.quality import Quality
 
-    kinds: tuple[type[Scorer], ...] = (Geometry, Quality, LibreFace, LibreFaceSeparate, FakeScorer)
-    return {kind.name: kind for kind in kinds}
+    return {
+        Geometry.name: Geometry,
+        Quality.name: Quality,
+        LibreFace.name: LibreFace,
+        LibreFaceSeparate.name: LibreFaceSeparate,
+        FakeScorer.name: FakeScorer,
+    }

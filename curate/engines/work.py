@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 BatchT = TypeVar("BatchT", bound="Batch")
+BatchT_contra = TypeVar("BatchT_contra", bound="Batch", contravariant=True)
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
@@ -19,10 +20,10 @@ class Batch(Protocol):
         """The same items, one a batch, in order."""
 
 
-class Work(Protocol[BatchT, ResultT_co]):
+class Work(Protocol[BatchT_contra, ResultT_co]):
     """What a worker does. The object itself has to survive pickling; what `open` returns need not."""
 
-    def open(self) -> Callable[[BatchT], ResultT_co]:
+    def open(self) -> Callable[[BatchT_contra], ResultT_co]:
         """Load what is needed, once a worker. A CurateError ends the whole run."""
 
 
