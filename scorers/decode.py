@@ -166,7 +166,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if image.format == "JPEG2000" and b"\xff\xd9" not in data:
         # Its decoder makes a blurred picture of any beginning. These bytes stand only at the end of the data.
         raise InputError("the picture is damaged or ends too early (no end marker)")
-    if image.format in ("JPEG", "MPO"):
+    if image.info.get("progressive"):
         scans = data.count(b"\xff\xda")
         if scans * image.width * image.height > MAX_SCAN_PIXELS:
             size = f"{image.width} x {image.height} pixels in {scans} scans"
