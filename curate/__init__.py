@@ -1,1 +1,63 @@
-"""Curate generated faces by what they express."""
+"""Curate generated faces by what they express.
+
+    import curate
+
+    summary = curate.score("./gan_outputs")
+    faces = curate.open_scores(summary.folder).read()
+
+Names are imported when they are used, so `import curate` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curate.errors import CurateError, ExportError, InputError, ModelError, QueryError, RecipeError
+    from curate.run import Progress, Summary, score
+    from curate.scorers.columns import CATALOGUE, Column
+    from curate.scorers.face import Face
+    from curate.scorers.fake import FakeScorer
+    from curate.scorers.scorer import Scorer
+    from curate.scoreset import ScoreSet, open_scores
+
+__all__ = [
+    "CATALOGUE",
+    "Column",
+    "CurateError",
+    "ExportError",
+    "Face",
+    "FakeScorer",
+    "InputError",
+    "ModelError",
+    "Progress",
+    "QueryError",
+    "RecipeError",
+    "ScoreSet",
+    "Scorer",
+    "Summary",
+    "open_scores",
+    "score",
+]
+
+_HOMES = {
+    "curate.errors": ("CurateError", "ExportError", "InputError", "ModelError", "QueryError", "RecipeError"),
+    "curate.run": ("Progress", "Summary", "score"),
+    "curate.scorers.columns": ("CATALOGUE", "Column"),
+    "curate.scorers.face": ("Face",),
+    "curate.scorers.fake": ("FakeScorer",),
+    "curate.scorers.scorer": ("Scorer",),
+    "curate.scoreset": ("ScoreSet", "open_scores"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'curate' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

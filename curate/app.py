@@ -1,0 +1,64 @@
+"""The command line, put together."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from curate.commands import columns, doctor, models, score, show
+from curate.errors import CurateError
+from curate.output import print_error
+
+app = typer.Typer(
+    name="curate",
+    help="Score, choose and hand on generated faces by what they express.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(score.score)
+app.command()(show.show)
+app.command()(columns.columns)
+app.command()(doctor.doctor)
+app.add_typer(models.app, name="models")
+
+
+@app.callback(invoke_without_command=True)
+def curate(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    """Score, choose and hand on generated faces by what they express."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(version_of("curate-faces"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command. Errors are two lines; CURATE_DEBUG=1 shows where they come from.
+
+    Exit codes: 0 clean, 1 error, 2 bad usage, 3 done but some inputs were not scored, 130 stopped by the user.
+    """
+    debug = os.environ.get("CURATE_DEBUG", "") not in ("", "0")
+    try:
+        app()
+    except CurateError as error:
+        if debug:
+            raise
+        print_error(error)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; the interpreter would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:  # the last line of defence: nobody should have to read a traceback
+        if debug:
+            raise
+        hint = "this is a mistake in curate: CURATE_DEBUG=1 and the same command show where"
+        print_error(CurateError(f"{type(error).__name__}: {error}", hint=hint))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

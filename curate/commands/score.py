@@ -1,0 +1,229 @@
+"""`curate score`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from curate.errors import InputError
+from curate.output import JsonFlag, Output, QuietFlag
+
+if TYPE_CHECKING:
+    from curate.run import Progress, Summary
+
+INTERRUPTED = 130
+NOT_ALL_SCORED = 3
+
+
+class Faces(StrEnum):
+    largest = "largest"
+    all = "all"
+
+
+class Mesh(StrEnum):
+    onnx = "onnx"
+    mediapipe = "mediapipe"
+
+
+class Device(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def score(
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="A folder, files, a glob, a .txt list of paths (- for standard input), a Hugging Face data set "
+            "(ORG/NAME, a save_to_disk folder, Parquet shards).",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The score set [default: NAME.scores, here].", show_default=False),
+    ] = None,
+    scorers: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated: mesh, quality, libreface, libreface-separate, fake ... "
+            "[default: all whose models are there].",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of a data set, one split [default: all].", show_default=False)
+    ] = None,
+    faces: Annotated[Faces, typer.Option(help="Of a picture with several faces.")] = Faces.largest,
+    landmarks: Annotated[bool, typer.Option("--landmarks", help="Keep all 478 landmarks, too.")] = False,
+    mesh: Annotated[
+        Mesh, typer.Option(help="Our face mesh, or the original (extra `mediapipe`).")
+    ] = Mesh.onnx,
+    device: Annotated[Device, typer.Option(help="Where networks run.")] = Device.auto,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes [default: one a core].", show_default=False)
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=256, help="Pictures a network sees at once.")] = 16,
+    resume: Annotated[
+        bool, typer.Option("--resume/--overwrite", help="Go on with an existing score set, or start it anew.")
+    ] = True,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many pictures.", show_default=False)
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail (exit code 1) unless every input was scored.")
+    ] = False,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Measure every face: write a score set that `curate show` and any Parquet reader opens.
+
+    Run it again to go on where it was stopped, or to score what is new.
+
+    Examples:
+
+      curate score ./gan_outputs
+
+      curate score ./gan_outputs --faces all -o all.scores
+
+      curate score "renders/**/*.png" --scorers mesh,quality
+
+      curate score user/portraits --split train --limit 1000
+    """
+    from curate import run
+
+    output = Output(json, quiet)
+    try:
+        with _progress(output) as on_progress:
+            summary = run.score(
+                source[0] if len(source) == 1 else source,
+                out,
+                split=split,
+                limit=limit,
+                scorers=_names(scorers),
+                faces=faces.value,
+                landmarks=landmarks,
+                mesh=mesh.value,
+                device=device.value,
+                workers=workers,
+                batch_size=batch_size,
+                overwrite=not resume,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt:
+        output.text("\nStopped. What was scored is kept: the same command goes on from here.")
+        raise typer.Exit(INTERRUPTED) from None
+    _tell(summary, output, scorers is None)
+    if not summary.complete:
+        if strict:
+            missing = sum(summary.statuses.values()) - summary.faces
+            raise InputError(
+                f"{missing:,} inputs were not scored, and --strict was asked for",
+                where=str(summary.folder),
+                hint=f"curate show {_shown(summary.folder)} --status",
+            )
+        raise typer.Exit(NOT_ALL_SCORED)
+
+
+def _names(scorers: str | None) -> list[str] | None:
+    if scorers is None:
+        return None
+    names = [name.strip() for name in scorers.split(",") if name.strip()]
+    if not names:
+        raise InputError("no scorer is named", where="--scorers", hint="--scorers mesh,quality")
+    return names
+
+
+def _tell(summary: Summary, output: Output, default_scorers: bool) -> None:
+    from curate.run import default_scorers as scorers_at_hand
+
+    output.data(
+        {
+            "folder": str(summary.folder),
+            "inputs": summary.inputs,
+            "faces": summary.faces,
+            "statuses": summary.statuses,
+            "scored": summary.scored,
+            "kept": summary.kept,
+            "seconds": round(summary.seconds, 3),
+            "warnings": list(summary.warnings),
+        }
+    )
+    for warning in summary.warnings:
+        output.plain(f"warning: {warning}")
+    rows = [("pictures", f"{summary.inputs:,}"), ("faces scored", f"{summary.faces:,}")]
+    rows += [(name.replace("_", " "), f"{n:,}") for name, n in summary.statuses.items() if name != "ok"]
+    if summary.kept:
+        rows.append(("kept from before", f"{summary.kept:,}"))
+    rate = f"  ({summary.scored / summary.seconds:.1f} pictures/s)" if summary.scored else ""
+    rows.append(("time", f"{duration(summary.seconds)}{rate}"))
+    rows.append(("written to", _shown(summary.folder)))
+    output.table(["", ""], rows)
+    if default_scorers and "libreface" not in scorers_at_hand():
+        output.hint(
+            "curate models pull libreface", "Action units and expression need the LibreFace weights:  "
+        )
+    output.hint(f"curate show {_shown(summary.folder)}", "Next:  ")
+
+
+def _shown(folder: Path) -> str:
+    """A folder as the user would type it."""
+    import shlex
+
+    with contextlib.suppress(ValueError):
+        folder = folder.relative_to(Path.cwd())
+    return shlex.quote(str(folder))
+
+
+def duration(seconds: float) -> str:
+    """12.3 s, 4 min 05 s, 3 h 20 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+@contextlib.contextmanager
+def _progress(output: Output) -> Iterator[Callable[[Progress], None]]:
+    """A bar with rate, time left and counts by status, where there is a terminal and somebody to read it."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not output.human or not console.is_terminal:
+        yield lambda _: None
+        return
+    import rich.progress as bars
+
+    with bars.Progress(
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(bar_width=None),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("{task.fields[statuses]}"),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("starting", total=None, rate="", statuses="")
+
+        def show(progress: Progress) -> None:
+            counts = "  ".join(
+                f"{name.replace('_', ' ')} {n:,}" for name, n in progress.statuses.most_common()
+            )
+            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
+            bar.update(
+                task,
+                description="scoring" if progress.scored or progress.kept else "starting",
+                total=progress.total,
+                completed=progress.scored + progress.kept,
+                rate=f"{speed:.1f}/s" if speed else "",
+                statuses=counts,
+            )
+
+        yield show

@@ -1,0 +1,103 @@
+"""What commands say: for people, for machines, or nothing but errors.
+
+People get text, tables and hints on standard output; progress goes to standard error. With `--json` a
+command prints one JSON document and nothing else. With `--quiet` it prints nothing unless something is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from curate.errors import CurateError
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's words go."""
+
+    as_json: bool = False
+    quiet: bool = False
+
+    @property
+    def human(self) -> bool:
+        """Whether somebody reads along."""
+        return not (self.as_json or self.quiet)
+
+    def data(self, value: Any) -> None:
+        """The command's answer, where a machine asked."""
+        if self.as_json:
+            print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+    def text(self, line: str) -> None:
+        """A line for people."""
+        if self.human:
+            _console().print(line, highlight=False, soft_wrap=True)
+
+    def plain(self, line: str) -> None:
+        """A line for people that is not ours: nothing in it is markup, and control characters are shown."""
+        if self.human:
+            _console().print(visible(line), markup=False, highlight=False, soft_wrap=True)
+
+    def hint(self, command: str, why: str = "") -> None:
+        """The next command to type."""
+        if self.human:
+            from rich.markup import escape
+
+            _console().print(f"{escape(why)}[bold]{escape(command)}[/bold]", highlight=False, soft_wrap=True)
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        title: str = "",
+        right: Sequence[str] = (),
+    ) -> None:
+        """A table for people; columns named in `right` are numbers."""
+        if not self.human:
+            return
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*(), box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+        for name in columns:
+            table.add_column(Text(name), justify="right" if name in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(visible("" if cell is None else str(cell))) for cell in row))
+        _console().print(table)
+
+
+def print_error(error: CurateError) -> None:
+    """Two lines: what is wrong, and what to do."""
+    if "--json" in sys.argv:
+        print(
+            json.dumps({"error": error.message, "where": error.where, "hint": error.hint}, ensure_ascii=False)
+        )
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    console.print(f"error: {visible(str(error))}", style="red", markup=False, highlight=False, soft_wrap=True)
+    if error.hint:
+        console.print(f" hint: {visible(error.hint)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """Text that cannot steer a terminal: file names and metadata are other people's words."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console()
