@@ -12,9 +12,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 
 @pytest.fixture(scope="session")
-def seeded_pack(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a `libreface` pack with seeded weights, in the form of 0.2.0."""
-    pytest.importorskip("torch", reason="torch is needed to convert checkpoints")
-    from seeded import build_seeded_pack
+def seeded_weights(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the official files of libreface 0.2.0, with seeded weights in them."""
+    pytest.importorskip("torch", reason="torch is needed to write checkpoints")
+    from seeded import write_seeded_weights
 
-    return build_seeded_pack(shared, tmp_path_factory.mktemp("seeded") / "models" / "libreface")
+    return write_seeded_weights(shared, tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def seeded_pack(seeded_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the `libreface` pack made from them."""
+    from curate.models.libreface import convert_libreface
+
+    return convert_libreface(seeded_weights, tmp_path_factory.mktemp("seeded") / "libreface").folder

@@ -7,12 +7,13 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fileserver import Server, serving
 
 from curate.errors import ModelError
 from curate.models.download import Remote, fetch
@@ -22,73 +23,11 @@ OTHER = np.random.default_rng(2).integers(0, 256, 700_000, np.uint8).tobytes()
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Server:
-    """Serves `files` by path. The first requests are answered by the functions in `script`, the rest properly."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.script: list[Callable[[BaseHTTPRequestHandler], None]] = []
-        self.requests: list[tuple[str, str | None]] = []
-        self.ranges = self.marks = True
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                outer.requests.append((self.path, self.headers.get("Range")))
-                if outer.script:
-                    outer.script.pop(0)(self)
-                else:
-                    outer.serve(self)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        class Quiet(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *args: Any) -> None:
-                """A client that hung up is nothing to print."""
-
-        self.http = Quiet(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
-
-    def serve(self, handler: BaseHTTPRequestHandler, cut: int | None = None) -> None:
-        """A whole answer, or one that breaks off after `cut` bytes."""
-        content = self.files.get(handler.path)
-        if content is None:
-            handler.send_error(404)
-            return
-        etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        asked, start = handler.headers.get("Range"), 0
-        if asked and self.ranges and handler.headers.get("If-Range") in (None, etag):
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
-            handler.send_response(206)
-            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        else:
-            handler.send_response(200)
-        handler.send_header("Content-Type", "application/octet-stream")
-        handler.send_header("Content-Length", str(len(content) - start))
-        if self.marks:
-            handler.send_header("ETag", etag)
-        handler.end_headers()
-        body = content[start:]
-        handler.wfile.write(body if cut is None else body[:cut])
-        if cut is not None:
-            handler.wfile.flush()
-            handler.connection.shutdown(socket.SHUT_RDWR)
-            handler.close_connection = True
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    running = Server()
-    running.files["/model.bin"] = CONTENT
-    yield running
-    running.http.shutdown()
-    running.http.server_close()
+    with serving() as running:
+        running.files["/model.bin"] = CONTENT
+        yield running
 
 
 def remote(server: Server, **known: Any) -> Remote:
@@ -219,7 +158,7 @@ def test_web_page_instead_of_the_file_is_explained(kind: str, server: Server, tm
         handler.wfile.write(body)
 
     server.script = [page]
-    with pytest.raises(ModelError, match="web page.*quota") as caught:
+    with pytest.raises(ModelError, match=r"web page.*quota") as caught:
         get(server, tmp_path / "model.bin")
     assert caught.value.hint
     assert list(tmp_path.iterdir()) == []
@@ -253,7 +192,11 @@ def test_range_that_does_not_exist_any_more_means_starting_again(server: Server,
 
 def test_server_that_falls_silent_is_given_up(server: Server, tmp_path: Path) -> None:
     silence = threading.Event()
-    server.script = [lambda handler: silence.wait(10) and None] * 2
+
+    def wait(handler: BaseHTTPRequestHandler) -> None:
+        silence.wait(10)
+
+    server.script = [wait, wait]
     with pytest.raises(ModelError, match="timed out"):
         get(server, tmp_path / "model.bin", attempts=2, timeout=0.2)
     silence.set()
@@ -302,7 +245,7 @@ def test_redirect_to_another_address_is_followed(server: Server, tmp_path: Path)
 @pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/model.bin"])
 def test_redirect_away_from_the_web_is_not_followed(to: str, server: Server, tmp_path: Path) -> None:
     server.script = [redirect(to)]
-    with pytest.raises(ModelError, match="not followed|not allowed"):
+    with pytest.raises(ModelError, match=r"not followed|not allowed"):
         get(server, tmp_path / "model.bin")
     assert list(tmp_path.iterdir()) == []
 
