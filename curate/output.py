@@ -10,11 +10,13 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from curate.errors import CurateError
+
+_PIPE_WIDTH = 240
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -59,19 +61,20 @@ class Output:
         columns: Sequence[str],
         rows: Iterable[Sequence[object]],
         *,
-        title: str = "",
         right: Sequence[str] = (),
+        fold: Sequence[str] = (),
     ) -> None:
-        """A table for people; columns named in `right` are numbers."""
+        """A table for people; columns named in `right` are numbers, those in `fold` may take several lines."""
         if not self.human:
             return
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*(), box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
         for name in columns:
-            table.add_column(Text(name), justify="right" if name in right else "left", overflow="fold")
+            side: Literal["left", "right"] = "right" if name in right else "left"
+            table.add_column(Text(name), justify=side, overflow="fold", no_wrap=name not in fold)
         for row in rows:
             table.add_row(*(Text(visible("" if cell is None else str(cell))) for cell in row))
         _console().print(table)
@@ -100,4 +103,5 @@ def visible(text: str) -> str:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console()
+    # What goes into a file or a pipe is not for a window of 80 columns.
+    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)

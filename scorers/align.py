@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from curate.scorers.padding import pad
 from numpy.typing import NDArray
 from PIL import Image
+
+from curate.scorers.padding import pad
 
 SIZE = 512
 # LibreFace's limits are stated for the 256-pixel picture that it computes and then throws away.
@@ -69,6 +70,9 @@ def align(pixels: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> NDArray
     """
     height, width = pixels.shape[:2]
     square = face_square(landmarks[:, :2].astype(np.float64) * (width, height))
+    left, top, right, bottom = _extent(square.quad)
+    if right <= 0 or bottom <= 0 or left >= width or top >= height:
+        return np.zeros((SIZE, SIZE, 3), np.uint8)  # nothing of the picture is in it
     pixels, square = _shrink(pixels, square)
     border = max(int(np.rint(square.side * 0.1)), 3)
     pixels, square = _crop(pixels, square, border)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from curate.models.pack import find_pack
 from curate.models.session import Device, open_session
 from curate.scorers.warp import Region, crop
-from numpy.typing import NDArray
 
 SIZE = 128
 MIN_SCORE = 0.5

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from curate.scorers.align import align
 from numpy.typing import NDArray
+
+from curate.scorers.align import align
 
 
 @dataclass(frozen=True)

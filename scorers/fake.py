@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
 from curate.models.session import Device
 from curate.scorers.columns import EXPRESSIONS, Column, expression_columns
 from curate.scorers.face import Face

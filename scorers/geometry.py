@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
 from curate.models.session import Device
 from curate.scorers.align import EYE_33, EYE_263
 from curate.scorers.columns import FACE, Column, landmarks_column

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+from curate.errors import ModelError
 from curate.models.pack import ModelPack, find_pack
 from curate.models.session import Device
 from curate.scorers.columns import (
@@ -19,9 +22,6 @@ from curate.scorers.face import Face
 from curate.scorers.mesh import FaceMesh
 from curate.scorers.networks import Networks
 from curate.scorers.scorer import MESH_PACK, Values
-from numpy.typing import NDArray
-
-from curate.errors import ModelError
 
 PACK = "libreface"
 _GAZE_POINTS = 468  # the network was trained without the irises
@@ -73,7 +73,8 @@ class LibreFace:
         aligned = [face.aligned for face in faces]
         out = self._networks.on_pictures(self._on_pictures, aligned)
         for head in self._heads:
-            out |= self._networks.on_features(head, out["feature"])
+            # Some exports leave the pooling's two empty axes in place.
+            out |= self._networks.on_features(head, out["feature"].reshape(len(faces), -1))
         values: dict[str, NDArray[np.generic] | Sequence[object]] = {}
         intensity, presence = (
             5 * _either(out, "intensity", "au_intensity"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from curate.scorers.mesh import MAX_FACES, MeshFace
 from numpy.typing import NDArray
 
 from curate.errors import ModelError
+from curate.scorers.mesh import MAX_FACES, MeshFace
 
 
 class MediaPipeMesh:

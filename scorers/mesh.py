@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
 from curate.models.pack import find_pack
 from curate.models.session import Device, open_session
 from curate.scorers.detection import FaceDetector
 from curate.scorers.refinement import refine
 from curate.scorers.warp import Region, crop
-from numpy.typing import NDArray
 
 SIZE = 192
 MIN_PRESENCE = 0.5

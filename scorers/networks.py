@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
 from curate.models.pack import Input, ModelPack
 from curate.models.session import Device, open_session
 from curate.scorers.preprocess import normalise, resize_and_crop
-from numpy.typing import NDArray
 
 
 class Networks:

@@ -61,6 +61,7 @@ def pad(
         (slice(inner_y0, inner_y1), slice(x0, inner_x0)),
         (slice(inner_y0, inner_y1), slice(inner_x1, x1)),
     ]
+    bands = [(r, c) for r, c in bands if r.start < r.stop and c.start < c.stop]
     softened = [_soften(padded, mask, kernel, rows, columns) for rows, columns in bands]
     for (rows, columns), values in zip(bands, softened, strict=True):
         padded[rows, columns] = values

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from curate.models.session import Device
 from curate.scorers.columns import QUALITY, Column
 from curate.scorers.face import Face
 from curate.scorers.scorer import Values
-from numpy.typing import NDArray
-from PIL import Image
 
 _SIDE = 256
 _BLUR_TAPS = 11

@@ -8,13 +8,13 @@ from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
+
+from curate.errors import InputError
 from curate.models.pack import find_pack
 from curate.models.session import Device
 from curate.scorers.columns import Column, suggest
 from curate.scorers.face import Face
-from numpy.typing import NDArray
-
-from curate.errors import InputError
 
 ENTRY_POINTS = "curate.scorers"
 MESH_PACK = "face-mesh"

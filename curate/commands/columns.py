@@ -48,7 +48,7 @@ def columns(
     rows = [
         (c.name, c.dtype, _range(c.low, c.high), c.unit, c.scorer or "every input", c.doc) for c in chosen
     ]
-    output.table(["column", "type", "range", "unit", "scorer", "meaning"], rows)
+    output.table(["column", "type", "range", "unit", "scorer", "meaning"], rows, fold=["meaning"])
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -34,7 +34,9 @@ def doctor(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     output = Output(json, quiet)
     findings = [*_packages(), *_devices(), *_models()]
     output.data([asdict(finding) for finding in findings])
-    output.table(["", "state", "", "to fix it"], [(f.what, f.state, f.detail, f.cure) for f in findings])
+    columns = ["", "state", "found", "to fix it"]
+    rows = [(f.what, f.state, f.detail, f.cure) for f in findings]
+    output.table(columns, rows, fold=["found", "to fix it"])
     if any(finding.state == "broken" for finding in findings):
         raise typer.Exit(1)
 

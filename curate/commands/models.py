@@ -51,7 +51,9 @@ def list_models(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
         ]
     )
     rows = [(p.name, p.title, p.licence.name, ", ".join(sorted(p.networks)), p.folder) for p in packs]
-    output.table(["pack", "what it is", "licence", "networks", "where"], rows)
+    output.table(
+        ["pack", "what it is", "licence", "networks", "where"], rows, fold=["what it is", "networks", "where"]
+    )
     if "libreface" not in {pack.name for pack in packs}:
         output.hint(
             "curate models pull libreface", "Not here yet: libreface (action units, expression, gaze):  "

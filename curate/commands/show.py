@@ -12,18 +12,7 @@ from curate.output import JsonFlag, Output, QuietFlag
 if TYPE_CHECKING:
     import polars as pl
 
-_HEAD = (
-    "image",
-    "face",
-    "status",
-    "yaw",
-    "pitch",
-    "roll",
-    "eye_distance",
-    "sharpness",
-    "expression",
-    "confidence",
-)
+_HEAD = ("image", "face", "status", "yaw", "pitch", "sharpness", "expression", "confidence")
 
 
 def show(
@@ -53,7 +42,7 @@ def show(
     left_out = rows.filter(pl.col("status") != "ok").select("image", "status", "error")
     if status:
         output.data(left_out.to_dicts())
-        output.table(left_out.columns, left_out.iter_rows())
+        output.table(left_out.columns, left_out.iter_rows(), fold=["image", "error"])
         output.text(f"{left_out.height:,} of {rows.height:,} rows were not scored.")
         return
     counts = _counts(rows)
@@ -80,8 +69,10 @@ def show(
     names = first["image"].map_elements(lambda path: Path(path).name, return_dtype=pl.String)
     numbers = [name for name in shown if first.schema[name].is_numeric()]
     cells = first.with_columns(names.alias("image")).iter_rows()
-    output.table(shown, ([_cell(v) for v in row] for row in cells), right=numbers)
-    output.table(["status", "rows", "most frequent reason"], counts, right=["rows"])
+    output.table(shown, ([_cell(v) for v in row] for row in cells), right=numbers, fold=["image"])
+    output.table(
+        ["status", "rows", "most frequent reason"], counts, right=["rows"], fold=["most frequent reason"]
+    )
     if statistics:
         columns = list(statistics[0])
         lines = ([_cell(entry[name]) for name in columns] for entry in statistics)

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from curate.scorers.decode import decode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from curate.errors import InputError
+from curate.scorers.decode import decode
 
 Pixels = npt.NDArray[np.uint8]
 

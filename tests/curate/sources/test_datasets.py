@@ -14,10 +14,10 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from curate.scorers.decode import decode
 from PIL import Image
 
 from curate.errors import InputError
+from curate.scorers.decode import decode
 from curate.sources import Source, open_source
 
 
