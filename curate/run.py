@@ -136,6 +136,8 @@ def score(
     if landmarks:
         chosen = [Geometry(landmarks=True) if isinstance(s, Geometry) else s for s in chosen]
     scoring = Scoring(tuple(chosen), faces, mesh, resolve_device(device))
+    for scorer in scoring.scorers:
+        fingerprint(scorer, mesh)  # a missing model is said before anything is written
     workers = workers or cores()
     check_folder(folder, pictures, overwrite)
     with locked(folder):

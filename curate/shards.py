@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -77,8 +78,11 @@ def write_shard(shard: Shard, frame: pl.DataFrame) -> None:
         InputError: the disk is full, or may not be written to. The old file, if any, is untouched.
     """
     said = json.dumps({"rows": shard.rows, "scorers": dict(shard.scorers)})
+    # By way of memory: a full disk is then Python's plain OSError, whatever Polars would call it.
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", metadata={_METADATA: said})
     with replacing(shard.path) as partial:
-        frame.write_parquet(partial, compression="zstd", metadata={_METADATA: said})
+        partial.write_bytes(buffer.getbuffer())
 
 
 @contextlib.contextmanager

@@ -1,0 +1,85 @@
+"""`kill -9` at any moment costs time and nothing else."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from curate import open_scores, score
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = 10
+COPIES = 8
+# Shards are closed often, so that a kill falls between two of them as often as into one.
+PROGRAM = "import curate.run; curate.run._SHARD_SECONDS = 0.3; from curate.app import main; main()"
+COMMAND = [sys.executable, "-c", PROGRAM, "score"]
+OPTIONS = ["--scorers", "mesh,quality", "--workers", "2", "--batch-size", "4", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example faces, several times over, each copy a file of its own."""
+    folder = tmp_path_factory.mktemp("faces") / "faces"
+    folder.mkdir()
+    for path in sorted((ROOT / "examples" / "faces").iterdir()):
+        for copy in range(COPIES):
+            (folder / f"{copy} {path.name}").write_bytes(path.read_bytes() + bytes([copy]))
+    (folder / "broken.png").write_bytes(b"\x89PNG nothing")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("uninterrupted") / "out.scores"
+    score(str(folder), out, scorers=["mesh", "quality"], workers=2, batch_size=4)
+    return out
+
+
+@pytest.mark.parametrize("victim", ["parent", "worker"])
+def test_ten_kills_at_random_times_end_with_the_rows_of_an_uninterrupted_run(
+    folder: Path, uninterrupted: Path, tmp_path: Path, victim: str
+) -> None:
+    out = tmp_path / "out.scores"
+    shots = random.Random(victim)
+    killed = 0
+    again: list[str] = []
+    while killed < KILLS:
+        run = subprocess.Popen(
+            [*COMMAND, str(folder), "-o", str(out), *OPTIONS, *again], stderr=subprocess.PIPE
+        )
+        while killed < KILLS and run.poll() is None:
+            time.sleep(shots.uniform(0.1, 2.0 if victim == "parent" else 0.6))
+            targets = [run.pid] if victim == "parent" else _children(run.pid)
+            if targets and run.poll() is None:
+                os.kill(shots.choice(targets), signal.SIGKILL)
+                killed += 1
+        _, said = run.communicate()
+        assert b"Traceback" not in said
+        # 3: all but the broken picture is scored, and the next run has to begin anew.
+        assert run.returncode in (-signal.SIGKILL, 3)
+        again = ["--overwrite"] if run.returncode == 3 else []
+    last = subprocess.run([*COMMAND, str(folder), "-o", str(out), *OPTIONS])
+    assert last.returncode == 3
+    assert open_scores(out).read().equals(open_scores(uninterrupted).read())
+    assert not list(out.glob("*.partial"))
+
+
+def _children(pid: int) -> list[int]:
+    """Worker processes of a run (not multiprocessing's resource tracker)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rsplit(")", 1)[1].split()[1])
+            words = (path.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == pid and b"spawn_main" in words:
+            found.append(int(path.parent.name))
+    return found

@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from filelock import FileLock
+from pictures import noise
+from plugin import Log
+
+from curate import CurateError, InputError, Summary, open_scores, score
+from curate.scorers.columns import IDENTITY
+from curate.shards import list_shards
+
+
+def run(pictures: Path, out: Path, *scorers: str, **options: Any) -> Summary:
+    return score(str(pictures), out, scorers=scorers or ("fake",), workers=1, batch_size=4, **options)
+
+
+def rows(out: Path) -> pl.DataFrame:
+    return open_scores(out).read()
+
+
+def names(out: Path) -> list[str]:
+    return [Path(image).name for image in rows(out)["image"]]
+
+
+def test_every_input_has_a_row_and_the_set_opens_with_any_parquet_reader(
+    pictures: Path, tmp_path: Path
+) -> None:
+    (pictures / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    (pictures / "gone.png").symlink_to(pictures / "nowhere.png")
+    summary = run(pictures, tmp_path / "out.scores")
+    assert (summary.inputs, summary.statuses) == (8, {"ok": 6, "unreadable": 2})
+    assert not summary.complete
+    table = pl.read_parquet(tmp_path / "out.scores" / "part-*.parquet")
+    assert table.height == 8
+    assert {column.name for column in IDENTITY} <= set(table.columns)
+    reasons = table.filter(pl.col("status") != "ok").select("image", "error").rows()
+    assert all(error for _, error in reasons)
+
+
+def test_a_second_run_scores_nothing_and_writes_no_shard(pictures: Path, tmp_path: Path, log: Log) -> None:
+    run(pictures, tmp_path / "out", "width")
+    before = [(path, path.stat().st_mtime_ns) for path in list_shards(tmp_path / "out")]
+    assert log() == [40, 41, 42, 43, 44, 45]
+    summary = run(pictures, tmp_path / "out", "width")
+    assert (summary.scored, summary.kept) == (0, 6)
+    assert log() == []
+    assert [(path, path.stat().st_mtime_ns) for path in list_shards(tmp_path / "out")] == before
+
+
+def test_a_renamed_or_copied_file_costs_nothing(pictures: Path, tmp_path: Path, log: Log) -> None:
+    run(pictures, tmp_path / "out", "width")
+    log()
+    (pictures / "0.png").rename(pictures / "new name.png")
+    shutil.copy(pictures / "1.png", pictures / "copy.png")
+    summary = run(pictures, tmp_path / "out", "width")
+    assert log() == []
+    assert summary.kept == 7
+    assert names(tmp_path / "out") == [
+        "1.png",
+        "2.png",
+        "3.png",
+        "4.png",
+        "5.png",
+        "copy.png",
+        "new name.png",
+    ]
+    assert rows(tmp_path / "out")["wide"].to_list() == [41, 42, 43, 44, 45, 41, 40]
+
+
+def test_a_moved_folder_costs_nothing(pictures: Path, tmp_path: Path, log: Log) -> None:
+    run(pictures, tmp_path / "out", "width")
+    log()
+    moved = pictures.rename(tmp_path / "elsewhere")
+    run(moved, tmp_path / "out", "width")
+    assert log() == []
+    assert all(image.startswith(str(moved)) for image in rows(tmp_path / "out")["image"])
+
+
+def test_changed_new_and_deleted_files_are_followed(pictures: Path, tmp_path: Path, log: Log) -> None:
+    run(pictures, tmp_path / "out", "width")
+    log()
+    noise(pictures / "0.png", 50)
+    noise(pictures / "9.png", 59)
+    (pictures / "5.png").unlink()
+    run(pictures, tmp_path / "out", "width")
+    assert log() == [50, 59]
+    assert names(tmp_path / "out") == ["0.png", "1.png", "2.png", "3.png", "4.png", "9.png"]
+    assert rows(tmp_path / "out")["wide"].to_list() == [50, 41, 42, 43, 44, 59]
+
+
+def test_files_of_equal_content_have_a_row_each(pictures: Path, tmp_path: Path) -> None:
+    for i in range(5):
+        shutil.copy(pictures / "0.png", pictures / f"copy {i}.png")
+    run(pictures, tmp_path / "out")
+    first = rows(tmp_path / "out")
+    run(pictures, tmp_path / "out")
+    assert first.height == 11
+    assert rows(tmp_path / "out").equals(first)
+
+
+def test_a_changed_option_scores_only_the_columns_it_touches(
+    pictures: Path, tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(pictures, tmp_path / "out", "fake", "width")
+    before = rows(tmp_path / "out")
+    log()
+    monkeypatch.setenv("WIDTH_UNIT", "cm")
+    summary = run(pictures, tmp_path / "out", "fake", "width")
+    assert log() == [40, 41, 42, 43, 44, 45]
+    assert summary.scored == 6
+    assert rows(tmp_path / "out").equals(before)
+
+
+def test_a_further_scorer_adds_its_columns_and_leaves_the_others(
+    pictures: Path, tmp_path: Path, log: Log
+) -> None:
+    run(pictures, tmp_path / "out", "width")
+    assert log() == [40, 41, 42, 43, 44, 45]
+    noise(pictures / "9.png", 59)
+    run(pictures, tmp_path / "out", "fake")
+    # The new picture gets what the set has; the old ones get what is new.
+    assert log() == [59]
+    table = rows(tmp_path / "out")
+    assert table["wide"].null_count() == table["au12"].null_count() == 0
+    assert sorted(open_scores(tmp_path / "out").manifest.scorers) == ["fake", "width"]
+
+
+@pytest.mark.usefixtures("log")
+def test_scorers_that_fill_the_same_column_cannot_share_a_set(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="both fill the column au01"):
+        run(pictures, tmp_path / "out", "fake", "twin")
+    run(pictures, tmp_path / "out", "fake")
+    with pytest.raises(InputError, match="both fill the column au01"):
+        run(pictures, tmp_path / "out", "twin")
+
+
+def test_a_picture_that_kills_its_worker_is_a_row_and_the_others_are_scored(
+    pictures: Path, tmp_path: Path, log: Log
+) -> None:
+    noise(pictures / "poison.png", 66)
+    summary = run(pictures, tmp_path / "out", "width")
+    assert summary.statuses == {"crashed": 1, "ok": 6}
+    crashed = rows(tmp_path / "out").filter(pl.col("status") == "crashed").row(0, named=True)
+    assert Path(crashed["image"]).name == "poison.png"
+    assert crashed["error"] == "the worker was killed by SIGKILL"
+    assert len(crashed["sha256"]) == 64
+    # The reason may be gone by the next time: it is tried again, and nothing else is.
+    log()
+    assert run(pictures, tmp_path / "out", "width").statuses == {"crashed": 1, "ok": 6}
+    assert set(log()) == {66}
+
+
+def test_a_damaged_file_of_the_set_is_scored_again(pictures: Path, tmp_path: Path) -> None:
+    run(pictures, tmp_path / "out")
+    before = rows(tmp_path / "out")
+    (shard,) = list_shards(tmp_path / "out")
+    shard.write_bytes(shard.read_bytes()[:100])
+    summary = run(pictures, tmp_path / "out")
+    assert summary.warnings == (f"{shard.name} was damaged: its pictures were scored again",)
+    assert rows(tmp_path / "out").equals(before)
+
+
+def test_overwrite_starts_anew(pictures: Path, tmp_path: Path, log: Log) -> None:
+    run(pictures, tmp_path / "out", "width")
+    log()
+    summary = run(pictures, tmp_path / "out", "fake", overwrite=True)
+    assert (summary.scored, summary.kept) == (6, 0)
+    assert "wide" not in rows(tmp_path / "out").columns
+
+
+def test_a_limited_run_keeps_what_is_there(pictures: Path, tmp_path: Path, log: Log) -> None:
+    run(pictures, tmp_path / "out", "width")
+    log()
+    assert run(pictures, tmp_path / "out", "width", limit=2).inputs == 6
+    assert log() == []
+    with pytest.raises(InputError, match="the options have changed"):
+        run(pictures, tmp_path / "out", "width", "fake", limit=2)
+    assert rows(tmp_path / "out").height == 6
+
+
+def test_a_limit_is_kept_and_can_be_raised(pictures: Path, tmp_path: Path, log: Log) -> None:
+    assert run(pictures, tmp_path / "out", "width", limit=2).inputs == 2
+    assert run(pictures, tmp_path / "out", "width", limit=4).inputs == 4
+    assert log() == [40, 41, 42, 43]
+
+
+def test_a_set_made_from_another_folder_is_not_touched(pictures: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    noise(other / "a.png", 50)
+    run(pictures, tmp_path / "out")
+    with pytest.raises(InputError, match="was made from"):
+        run(other, tmp_path / "out")
+    assert rows(tmp_path / "out").height == 6
+
+
+def test_a_folder_of_something_else_is_not_touched(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a score set"):
+        run(pictures, pictures)
+    assert len(list(pictures.iterdir())) == 6
+
+
+def test_two_runs_cannot_write_one_set(pictures: Path, tmp_path: Path) -> None:
+    run(pictures, tmp_path / "out")
+    with FileLock(tmp_path / "out" / ".lock"), pytest.raises(InputError, match="is writing this score set"):
+        run(pictures, tmp_path / "out")
+
+
+def test_half_written_files_of_a_killed_run_are_cleared_away(pictures: Path, tmp_path: Path) -> None:
+    run(pictures, tmp_path / "out")
+    (tmp_path / "out" / ".part-000001.parquet.partial").write_bytes(b"half")
+    run(pictures, tmp_path / "out")
+    assert not list((tmp_path / "out").glob(".*.partial"))
+
+
+def test_an_unknown_scorer_is_answered_with_the_known_ones(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean `quality`") as error:
+        run(pictures, tmp_path / "out", "qualty")
+    assert "libreface" in error.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_weights_nothing_is_written(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(CurateError) as error:
+        run(pictures, tmp_path / "out", "libreface")
+    assert error.value.hint == "curate models pull libreface"
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_manifest_says_what_is_needed_to_do_it_again(pictures: Path, tmp_path: Path) -> None:
+    run(pictures, tmp_path / "out", "mesh", "quality")
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["source"]["location"] == str(pictures)
+    assert manifest["statuses"] == {"no_face": 6}
+    assert manifest["packs"]["face-mesh"]["licence"] == "Apache-2.0"
+    assert all(len(sha) == 64 for sha in manifest["packs"]["face-mesh"]["files"].values())
+    assert len(manifest["scorers"]["mesh"]["fingerprint"]) == 16
+    assert manifest["versions"]["numpy"]
+    assert manifest["finished"] >= manifest["created"]
+
+
+def test_every_odd_file_ends_as_a_row(shared: Path, tmp_path: Path) -> None:
+    odd = shared / "data" / "odd_files"
+    summary = score(str(odd), tmp_path / "out", scorers=["mesh", "quality"], workers=2)
+    table = rows(tmp_path / "out")
+    assert sorted(table["image"].unique()) == sorted(str(path) for path in odd.iterdir())
+    assert set(summary.statuses) == {"ok", "no_face", "unreadable", "too_small", "too_large"}
+    bomb = table.filter(pl.col("image").str.ends_with("decompression_bomb.gif"))
+    assert bomb["status"].item() == "unreadable"
+
+
+def test_of_two_faces_the_largest_is_kept_or_both(shared: Path, tmp_path: Path) -> None:
+    source = str(shared / "libreface" / "oracle" / "inputs" / "two_faces.png")
+    score(source, tmp_path / "largest", scorers=["mesh"], workers=1)
+    score(source, tmp_path / "all", scorers=["mesh"], workers=1, faces="all")
+    both, largest = rows(tmp_path / "all"), rows(tmp_path / "largest")
+    assert both["face"].to_list() == [0, 1]
+    assert both["n_faces"].to_list() == [2, 2]
+    areas = (both["box_w"] * both["box_h"]).to_list()
+    assert areas[0] >= areas[1]
+    assert largest.drop("n_faces").equals(both.head(1).drop("n_faces"))
+
+
+def test_landmarks_are_kept_where_they_are_asked_for(shared: Path, tmp_path: Path) -> None:
+    source = str(shared / "libreface" / "oracle" / "inputs" / "face_0001.jpg")
+    score(source, tmp_path / "out", scorers=["mesh", "quality"], workers=1)
+    score(source, tmp_path / "out", scorers=["mesh", "quality"], workers=1, landmarks=True)
+    table = rows(tmp_path / "out")
+    assert table["landmarks"].to_numpy().reshape(478, 3)[:, :2].mean() == pytest.approx(0.5, abs=0.2)
+    assert table["sharpness"].null_count() == 0
+
+
+def test_a_data_set_gives_what_its_pictures_give_as_files(shared: Path, tmp_path: Path) -> None:
+    table = pl.read_parquet(shared / "data" / "diffusionfer.parquet", n_rows=6)
+    files = tmp_path / "files"
+    files.mkdir()
+    for i, data in enumerate(table["image"]):
+        (files / f"{i}.jpg").write_bytes(data)
+    table.write_parquet(tmp_path / "six.parquet")
+    score(str(files), tmp_path / "a", scorers=["mesh", "quality"], workers=1)
+    score(str(tmp_path / "six.parquet"), tmp_path / "b", scorers=["mesh", "quality"], workers=1)
+    as_files, as_rows = (rows(tmp_path / name).drop("image").sort("sha256") for name in ("a", "b"))
+    assert as_files.equals(as_rows)
+    again = score(str(tmp_path / "six.parquet"), tmp_path / "b", scorers=["mesh", "quality"], workers=1)
+    assert again.kept == 6
