@@ -39,7 +39,7 @@ class _Frame:
 
     @property
     def width(self) -> int:
-        return self.pixels.shape[1] + self.left + self.right
+        return int(self.pixels.shape[1]) + self.left + self.right
 
     def cut(self, rows: slice, columns: slice) -> NDArray[np.float64]:
         """(3, h, w) float64: the planes of a rectangle, black outside the picture."""
