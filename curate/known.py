@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     import polars as pl
 
 _HASHERS = 4
-_WINDOW = 4096
+# So many inputs are read ahead; those of a data set carry their bytes.
+_WINDOW = 64
 
 
 @dataclass(slots=True)
 class Claims:
-    """The inputs that a shard answers for from now on, with the content they have."""
+    """The pictures that a shard answers for from now on, with the content they have."""
 
-    inputs: list[Input] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
     contents: list[str] = field(default_factory=list)
 
 
@@ -44,6 +45,7 @@ class Known:
         self._by_image: dict[str, tuple[str, Path]] = {}
         for path in list_shards(folder):
             try:
+                # All columns are read: a file that is damaged anywhere is better scored again now.
                 shard, rows = open_shard(path), read_shard(path)
             except InputError:
                 self.damaged.append(path)
@@ -55,38 +57,43 @@ class Known:
                 self._by_content.setdefault(content, path)
                 self._by_image[image] = (content, path)
 
-    def claim(self, inputs: Iterable[Input]) -> tuple[dict[Path, Claims], list[Input]]:
-        """Sort inputs into those whose content is known, by shard, and new ones.
+    def claim(self, inputs: Iterable[Input]) -> tuple[dict[Path, Claims], set[str]]:
+        """Sort pictures into those whose content is known, by shard, and new ones.
 
         Content decides: a renamed or copied file is known, a changed one is not. Inputs that could not be
         read, and those that crashed a worker, count as new: the reason may be gone.
         """
         claims = {path: Claims() for path in self.shards}
-        new = []
-        for item, content in _contents(inputs):
-            if content is None:
-                new.append(item)
-                continue
-            own_content, own = self._by_image.get(item.image, ("", None))
-            path = own if own_content == content else self._by_content.get(content)
-            if path is None:
-                new.append(item)
+        new = set()
+        for image, content in _contents(inputs):
+            own_content, own = self._by_image.get(image, ("", None))
+            path = own if own_content == content else self._by_content.get(content or "")
+            if content is None or path is None:
+                new.add(image)
             else:
-                claims[path].inputs.append(item)
+                claims[path].images.append(image)
                 claims[path].contents.append(content)
         return claims, new
 
 
-def claimed_rows(path: Path, claims: Claims, keep_unclaimed: bool) -> tuple[pl.DataFrame, bool]:
-    """The rows of a shard that the claims leave, under the inputs' present names.
+def answers_for(path: Path, claims: Claims) -> bool:
+    """Whether a shard's rows are those of the claims already, no more and no less."""
+    import polars as pl
+
+    keys = pl.read_parquet(path, columns=["image", "sha256", "status"], glob=False)
+    held = set(_usable(keys).select("image", "sha256").iter_rows())
+    return _usable(keys).height == keys.height and held == set(
+        zip(claims.images, claims.contents, strict=True)
+    )
+
+
+def claimed_rows(path: Path, claims: Claims, keep_unclaimed: bool) -> pl.DataFrame:
+    """The rows of a shard that the claims leave, under the pictures' present names.
 
     Args:
         path: the shard.
         claims: what it answers for.
         keep_unclaimed: keep the rows of pictures that nobody asked for, too.
-
-    Returns:
-        The rows, and whether they differ from what the file holds.
     """
     import polars as pl
 
@@ -96,14 +103,12 @@ def claimed_rows(path: Path, claims: Claims, keep_unclaimed: bool) -> tuple[pl.D
     first = usable.group_by("sha256", maintain_order=True).agg(pl.col("image").first())
     source = usable.join(first, on=["sha256", "image"], how="semi").drop("image")
     wanted = pl.DataFrame(
-        {"image": [item.image for item in claims.inputs], "sha256": claims.contents},
-        schema={"image": pl.String, "sha256": pl.String},
+        {"image": claims.images, "sha256": claims.contents}, schema={"image": pl.String, "sha256": pl.String}
     )
     rows = wanted.join(source, on="sha256", how="inner", maintain_order="left_right").select(stored.columns)
     if keep_unclaimed:
         rows = pl.concat([rows, stored.join(wanted, on="image", how="anti")])
-    same = rows.height == stored.height and rows.sort("image", "face").equals(stored.sort("image", "face"))
-    return rows, not same
+    return rows
 
 
 def _usable(rows: pl.DataFrame) -> pl.DataFrame:
@@ -112,12 +117,12 @@ def _usable(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter((pl.col("status") != "crashed") & pl.col("sha256").is_not_null())
 
 
-def _contents(inputs: Iterable[Input]) -> Iterator[tuple[Input, str | None]]:
-    """Each input with the sha256 of its bytes; None where it cannot be read."""
+def _contents(inputs: Iterable[Input]) -> Iterator[tuple[str, str | None]]:
+    """The name of each input with the sha256 of its bytes; None where it cannot be read."""
     left = iter(inputs)
     with ThreadPoolExecutor(_HASHERS) as pool:
         while window := list(islice(left, _WINDOW)):
-            yield from zip(window, pool.map(_content, window), strict=True)
+            yield from zip([item.image for item in window], pool.map(_content, window), strict=True)
 
 
 def _content(item: Input) -> str | None:

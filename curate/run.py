@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from curate.engines.local import LocalEngine
 from curate.engines.work import Failure
 from curate.errors import CurateError, InputError, ModelError
-from curate.known import Claims, Known, claimed_rows
+from curate.known import Claims, Known, answers_for, claimed_rows
 from curate.manifest import FILE, begin_manifest, now
 from curate.models.pack import find_pack
 from curate.models.session import resolve_device
@@ -99,7 +99,7 @@ def score(
     mesh: MeshKind = "onnx",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     workers: int | None = None,
-    batch_size: int = 16,
+    batch_size: int = 8,
     overwrite: bool = False,
     patience: float = 15.0,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -188,6 +188,19 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Renewal:
+    """What becomes of an old shard: what it answers for, and what of that is scored again by which scorers.
+
+    `same_rows` says whether its rows stay and only get new columns.
+    """
+
+    claims: Claims
+    images: frozenset[str]
+    scorers: tuple[str, ...]
+    same_rows: bool
+
+
 class _Run:
     """One pass over a source: old shards are brought up to date in place, new inputs go into new shards."""
 
@@ -205,8 +218,9 @@ class _Run:
         self._batch_size, self._progress, self._on_progress = batch_size, progress, on_progress
         self._rows = rows_fingerprint(scoring)
         self._scorers = {s.name: fingerprint(s, scoring.mesh) for s in scoring.scorers}
-        # Rows of old shards that wait for new columns.
-        self._waiting: dict[str, pl.DataFrame] = {}
+        # Asking for some pictures says nothing against the others.
+        self._keep_unclaimed = source.limit is not None or source.kind == "files"
+        self._renewals: dict[Path, _Renewal] = {}
 
     def go(self, engine: LocalEngine[Batch, pl.DataFrame]) -> None:
         batches = self._batches()
@@ -236,47 +250,57 @@ class _Run:
         self._close(shard, frames)
 
     def _batches(self) -> Iterator[Batch]:
-        """Everything there is to score. Shards that only lose or rename rows are rewritten on the way."""
-        names = tuple(self._scorers)
+        """Everything there is to score: what old shards lack, then what is new."""
+        every = tuple(self._scorers)
         if not self._known.shards:
-            yield from self._cut(self._source, names, "")
+            yield from self._cut(self._source, every, "")
             return
+        # Sources may be larger than memory, so what is remembered between the passes is names.
         claims, new = self._known.claim(self._source)
-        for path, claim in claims.items():
-            yield from self._renew(self._known.shards[path], claim)
-        yield from self._cut(new, names, "")
+        self._renewals = {p: self._renew(self._known.shards[p], claim) for p, claim in claims.items()}
+        self._on_progress(self._progress)
+        shard_of = {image: path for path, renewal in self._renewals.items() for image in renewal.images}
+        if shard_of:
+            gathered: dict[Path, list[Input]] = {path: [] for path in self._renewals}
+            for item in self._source:
+                path = shard_of.get(item.image)
+                if path is None:
+                    continue
+                gathered[path].append(item)
+                if len(gathered[path]) == len(self._renewals[path].images):
+                    yield from self._cut(gathered.pop(path), self._renewals[path].scorers, path.name)
+        if new:
+            yield from self._cut((item for item in self._source if item.image in new), every, "")
 
-    def _renew(self, shard: Shard, claims: Claims) -> Iterator[Batch]:
-        """Bring one old shard up to date."""
+    def _renew(self, shard: Shard, claims: Claims) -> _Renewal:
+        """What an old shard lacks. One that only loses or renames rows is rewritten here and now."""
         import polars as pl
 
-        # Asking for some pictures says nothing against the others.
-        partial = self._source.limit is not None or self._source.kind == "files"
-        rows, changed = claimed_rows(shard.path, claims, keep_unclaimed=partial)
-        current = shard.rows == self._rows and shard.scorers == self._scorers
-        if not current and rows.filter(~pl.col("image").is_in([item.image for item in claims.inputs])).height:
+        same_rows = shard.rows == self._rows
+        stale = tuple(
+            name
+            for name, current in self._scorers.items()
+            if not same_rows or shard.scorers.get(name) != current
+        )
+        self._progress.kept += len(claims.images)
+        if not stale and answers_for(shard.path, claims):
+            return _Renewal(claims, frozenset(), stale, same_rows)
+        rows = claimed_rows(shard.path, claims, keep_unclaimed=self._keep_unclaimed)
+        if stale and rows.filter(~pl.col("image").is_in(claims.images)).height:
             raise InputError(
                 "the set holds more pictures than were named now, and the options have changed",
                 where=str(self._folder),
                 hint="name all of them (no --limit), choose another place with -o, or --overwrite",
             )
-        if shard.rows != self._rows:
-            # Other rows altogether: nothing of the old ones can stay.
-            self._waiting[shard.path.name] = rows.clear()
-            yield from self._cut(claims.inputs, tuple(self._scorers), shard.path.name)
-            return
-        stale = tuple(name for name, current in self._scorers.items() if shard.scorers.get(name) != current)
-        scored = set(rows.filter(rows["status"] == "ok")["image"])
-        wanted = [item for item in claims.inputs if item.image in scored] if stale else []
-        self._progress.kept += len(claims.inputs) - len(wanted)
-        if wanted:
-            self._waiting[shard.path.name] = rows
-            yield from self._cut(wanted, stale, shard.path.name)
-        elif not rows.height:
+        # A picture without a face has nothing to score again, unless the rows themselves may be others now.
+        lacking = rows.filter(pl.col("status") == "ok") if same_rows else rows
+        images = frozenset(lacking["image"]) if stale else frozenset()
+        self._progress.kept -= len(images)
+        if not rows.height:
             shard.path.unlink()
-        elif changed or stale:
+        elif not images:
             self._write(shard.path, rows)
-        self._on_progress(self._progress)
+        return _Renewal(claims, images, stale, same_rows)
 
     def _cut(self, inputs: Iterable[Input], scorers: tuple[str, ...], shard: str) -> Iterator[Batch]:
         left = iter(inputs)
@@ -293,16 +317,17 @@ class _Run:
         if not shard:
             self._write(next_shard(self._folder), new)
             return
-        old = self._waiting.pop(shard)
+        path = self._folder / shard
+        renewal = self._renewals[path]
+        old = claimed_rows(path, renewal.claims, keep_unclaimed=self._keep_unclaimed)
+        old = old if renewal.same_rows else old.clear()
         names = [column.name for column in IDENTITY]
-        fresh = [name for name in new.columns if name not in names]
-        untouched = old.drop(fresh, strict=False)
-        answered = new["image"].unique().implode()
+        untouched = old.drop([name for name in new.columns if name not in names], strict=False)
         # What a picture was, it stays, unless it crashed a worker this time.
-        rest = untouched.filter(~pl.col("image").is_in(answered))
+        rest = untouched.filter(~pl.col("image").is_in(new["image"].unique().implode()))
         kept = [name for name in untouched.columns if name not in names]
         again = new.join(untouched.select("image", "face", *kept), on=["image", "face"], how="left")
-        self._write(self._folder / shard, pl.concat([rest, again], how="diagonal"))
+        self._write(path, pl.concat([rest, again], how="diagonal"))
 
     def _write(self, path: Path, rows: pl.DataFrame) -> None:
         """A shard with every column of the run, null where a row has no answer."""

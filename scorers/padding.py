@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 _TRUNCATE = 4.0
 Rectangle = tuple[slice, slice]
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +91,48 @@ def pad(
     ]
     median = _median(softened, picture, frame.height * frame.width)
 
-    rows = slice(max(seen[1] - 2, 0), min(seen[3] + 3, frame.height))
-    columns = slice(max(seen[0] - 2, 0), min(seen[2] + 3, frame.width))
-    canvas = np.zeros((3, rows.stop - rows.start, columns.stop - columns.start), np.float32)
-    _paste(canvas, (rows, columns), picture.transpose(2, 0, 1), inside)
+    place = (
+        slice(max(seen[1] - 2, 0), min(seen[3] + 3, frame.height)),
+        slice(max(seen[0] - 2, 0), min(seen[2] + 3, frame.width)),
+    )
+    canvas = np.zeros((*(side.stop - side.start for side in place), 3), np.uint8)
+    _part(canvas, place, inside)[...] = _part(picture, inside, place)
     for values, rectangle in zip(softened, ring, strict=True):
-        _paste(canvas, (rows, columns), values, rectangle)
-    for outside in _outside(frame, rows, columns):
-        part = canvas[:, outside[0], outside[1]]
-        weight = frame.mask(rows, columns)[outside]
-        part += (median[:, None, None] - part) * np.clip(weight, np.float32(0), np.float32(1))
-    np.rint(canvas, out=canvas)
-    np.clip(canvas, 0, 255, out=canvas)
-    result = np.empty((*canvas.shape[1:], 3), np.uint8)
-    result[...] = canvas.transpose(1, 2, 0)
-    return result, (columns.start, rows.start)
+        p1 = _part(values.transpose(1, 2, 0), rectangle, place)
+        _part(canvas, place, rectangle)[...] = _fade(p1, frame, _common(rectangle, place), median)
+    if median.any():  # black fades to the median, too
+        for rectangle in _around(_hull(ring, inside), frame):
+            beyond = _part(canvas, place, rectangle)
+            beyond[...] = _fade(beyond.astype(np.float32), frame, _common(rectangle, place), median)
+    return canvas, (place[1].start, place[0].start)
+
+
+def _fade(
+    p1: NDArray[np.float32], frame: _Frame, rectangle: Rectangle, median: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """P2, rounded, (h, w, 3) uint8, of P1 on a rectangle, (h, w, 3) float32."""
+    weight = np.clip(frame.mask(*rectangle), np.float32(0), np.float32(1))
+    faded = (median - p1) * weight[..., None]
+    faded += p1
+    np.rint(faded, out=faded)
+    np.clip(faded, 0, 255, out=faded)
+    return faded.astype(np.uint8)
+
+
+def _common(a: Rectangle, b: Rectangle) -> Rectangle:
+    """Where two rectangles overlap; empty where they do not."""
+    rows, columns = (
+        slice(max(p.start, q.start), max(min(p.stop, q.stop), p.start, q.start))
+        for p, q in zip(a, b, strict=True)
+    )
+    return rows, columns
+
+
+def _part(values: NDArray[_Number], place: Rectangle, wanted: Rectangle) -> NDArray[_Number]:
+    """A view of those (h, w, 3) values, lying at `place`, that are in the `wanted` rectangle, too."""
+    rows, columns = _common(place, wanted)
+    top, left = place[0].start, place[1].start
+    return values[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
 
 
 def _ring(frame: _Frame, reach: int) -> tuple[list[Rectangle], Rectangle]:
@@ -130,37 +159,24 @@ def _ring(frame: _Frame, reach: int) -> tuple[list[Rectangle], Rectangle]:
     )
 
 
-def _outside(frame: _Frame, rows: slice, columns: slice) -> list[Rectangle]:
-    """The parts of a rectangle that lie outside the picture, relative to the rectangle."""
-    height, width = rows.stop - rows.start, columns.stop - columns.start
-    y0, y1 = (min(max(y - rows.start, 0), height) for y in (frame.top, frame.height - frame.bottom))
-    x0, x1 = (min(max(x - columns.start, 0), width) for x in (frame.left, frame.width - frame.right))
+def _hull(ring: Sequence[Rectangle], inside: Rectangle) -> Rectangle:
+    """The rectangle that the ring and the inside fill together."""
+    parts = [*ring, inside]
+    return (
+        slice(min(rows.start for rows, _ in parts), max(rows.stop for rows, _ in parts)),
+        slice(min(columns.start for _, columns in parts), max(columns.stop for _, columns in parts)),
+    )
+
+
+def _around(hull: Rectangle, frame: _Frame) -> list[Rectangle]:
+    """The rest of the frame, as four rectangles."""
+    rows, columns = hull
     return [
-        (slice(0, y0), slice(0, width)),
-        (slice(y1, height), slice(0, width)),
-        (slice(y0, y1), slice(0, x0)),
-        (slice(y0, y1), slice(x1, width)),
+        (slice(0, rows.start), slice(0, frame.width)),
+        (slice(rows.stop, frame.height), slice(0, frame.width)),
+        (rows, slice(0, columns.start)),
+        (rows, slice(columns.stop, frame.width)),
     ]
-
-
-def _paste(
-    canvas: NDArray[np.float32], place: Rectangle, values: NDArray[np.generic], rectangle: Rectangle
-) -> None:
-    """Copy the planes of a rectangle to where they lie in the canvas, as far as they do."""
-    starts, stops = zip(
-        *((max(p.start, r.start), min(p.stop, r.stop)) for p, r in zip(place, rectangle, strict=True)),
-        strict=True,
-    )
-    if starts[0] >= stops[0] or starts[1] >= stops[1]:
-        return
-    to, of = (
-        tuple(
-            slice(a - origin.start, b - origin.start)
-            for a, b, origin in zip(starts, stops, origins, strict=True)
-        )
-        for origins in (place, rectangle)
-    )
-    canvas[:, to[0], to[1]] = values[:, of[0], of[1]]
 
 
 def _ramp(n: int, before: int, after: int) -> NDArray[np.float32]:
@@ -185,12 +201,16 @@ def _soften(frame: _Frame, kernel: NDArray[np.float64], rectangle: Rectangle) ->
     """P1 on a rectangle, (3, h, w) float32."""
     rows, columns = rectangle
     reach = len(kernel) // 2
-    wide = slice(columns.start - reach, columns.stop + reach)
-    window = frame.cut(slice(rows.start - reach, rows.stop + reach), wide)
+    # Black adds nothing to the blur: only the picture's own rows and columns are multiplied.
+    near_rows = slice(max(rows.start - reach, frame.top), min(rows.stop + reach, frame.height - frame.bottom))
+    near_columns = slice(
+        max(columns.start - reach, frame.left), min(columns.stop + reach, frame.width - frame.right)
+    )
+    down = _blur(frame.cut(near_rows, near_columns), kernel, 1, near_rows.start, rows)
     # SciPy keeps the result of the first pass in the array's own float32.
-    down = _convolve(window, kernel, axis=1).astype(np.float32).astype(np.float64)
-    blurred = _convolve(down, kernel, axis=2).astype(np.float32)
-    part = window[:, reach : window.shape[1] - reach, reach : window.shape[2] - reach].astype(np.float32)
+    down = down.astype(np.float32).astype(np.float64)
+    blurred = _blur(down, kernel, 2, near_columns.start, columns).astype(np.float32)
+    part = frame.cut(rows, columns).astype(np.float32)
     weight = np.clip(frame.mask(rows, columns) * np.float32(3) + np.float32(1), np.float32(0), np.float32(1))
     blurred -= part
     blurred *= weight
@@ -198,13 +218,16 @@ def _soften(frame: _Frame, kernel: NDArray[np.float64], rectangle: Rectangle) ->
     return blurred
 
 
-def _convolve(planes: NDArray[np.float64], kernel: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Correlate (3, h, w) along an axis, 'valid' positions only.
+def _blur(
+    planes: NDArray[np.float64], kernel: NDArray[np.float64], axis: int, first: int, wanted: slice
+) -> NDArray[np.float64]:
+    """The Gaussian of (3, h, w) along an axis whose positions start at `first`, at the `wanted` positions.
 
-    A block of positions is a product with a banded matrix: BLAS is many times faster here than a loop of taps.
+    Beyond the planes all is black. A block of positions is a product with a banded matrix: BLAS is many times
+    faster here than a loop of taps.
     """
-    taps = len(kernel)
-    n = planes.shape[axis] - taps + 1
+    taps, reach = len(kernel), len(kernel) // 2
+    n, last = wanted.stop - wanted.start, first + planes.shape[axis]
     block = min(max(taps, 16), n)
     band = np.zeros((block, block + taps - 1))
     for i in range(block):
@@ -214,12 +237,14 @@ def _convolve(planes: NDArray[np.float64], kernel: NDArray[np.float64], axis: in
     result = np.empty(shape)
     for start in range(0, n, block):
         size = min(block, n - start)
-        used = slice(start, start + size + taps - 1)
-        matrix = band[:size, : size + taps - 1]
+        window = wanted.start + start - reach  # where the band's first column lies
+        low, high = max(window, first), min(window + size + taps - 1, last)
+        matrix = band[:size, low - window : max(high, low) - window]
+        used = slice(low - first, max(high, low) - first)
         if axis == 1:
             np.matmul(matrix, planes[:, used], out=result[:, start : start + size])
         else:
-            result[:, :, start : start + size] = planes[:, :, used] @ matrix.T
+            np.matmul(planes[:, :, used], matrix.T, out=result[:, :, start : start + size])
     return result
 
 
@@ -231,17 +256,18 @@ def _median(
     Counting grey levels says between which two whole numbers the median lies; only values in between are sorted.
     """
     zeros = total - sum(values[0].size for values in softened) - picture[..., 0].size
+    floors = [values.astype(np.uint8) for values in softened]
     medians = np.zeros(3, np.float32)
     for channel in range(3):
         levels = np.bincount(picture[..., channel].ravel(), minlength=256)
-        for values in softened:
-            levels += np.bincount(values[channel].astype(np.uint8).ravel(), minlength=256)
+        for floor in floors:
+            levels += np.bincount(floor[channel].ravel(), minlength=256)
         levels[0] += zeros
         below = np.concatenate([[0], np.cumsum(levels)])
         middle = []
         for rank in ((total - 1) // 2, total // 2):
             level = int(np.searchsorted(below, rank, side="right")) - 1
-            between = [v[channel][(v[channel] >= level) & (v[channel] < level + 1)] for v in softened]
+            between = [v[channel][f[channel] == level] for v, f in zip(softened, floors, strict=True)]
             # The whole numbers among them, of the picture and of the black frame, come first.
             whole = levels[level] - sum(len(v) for v in between)
             place = rank - below[level] - whole

@@ -69,7 +69,7 @@ def score(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes [default: one a core].", show_default=False)
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=256, help="Pictures a network sees at once.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, max=256, help="Pictures a network sees at once.")] = 8,
     resume: Annotated[
         bool, typer.Option("--resume/--overwrite", help="Go on with an existing score set, or start it anew.")
     ] = True,

@@ -11,6 +11,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -189,7 +190,7 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
     def _start(self) -> _Worker[BatchT]:
         here, there = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(there, self._work), daemon=True)
-        with _environment(dict.fromkeys(_ONE_THREAD, "1")):
+        with _environment(dict.fromkeys(_ONE_THREAD, "1")), _deaf_to_ctrl_c():
             process.start()
         # Ours alone is open now, so the end of the worker is the end of the pipe, and the other way round.
         there.close()
@@ -203,8 +204,10 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
 
 def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
     """A worker's life: open, then batch after batch until the parent hangs up."""
-    # Ctrl-C reaches the whole group; stopping is the parent's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not os.environ.get("CURATE_DEBUG"):
+        # C libraries complain of damaged pictures here, over the progress bar; the row says it better.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with contextlib.suppress(BrokenPipeError, EOFError, ConnectionResetError):
         try:
             call = work.open()
@@ -232,6 +235,19 @@ def _death(code: int | None) -> str:
         with contextlib.suppress(ValueError):
             return f"the worker was killed by {signal.Signals(-code).name}"
     return f"the worker ended with exit code {code}"
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A child that starts inside never hears Ctrl-C: stopping is the parent's decision."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -191,9 +191,16 @@ def test_ctrl_c_keeps_what_was_scored(tmp_path: Path) -> None:
     for i in range(400):
         noise(folder / f"{i}.png", 300, seed=i)
     command = [sys.executable, "-m", "curate.app", "score", folder, "--scorers", "mesh", "--workers", "1"]
-    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     time.sleep(3)
-    run.send_signal(signal.SIGINT)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
     said, errors = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "the same command goes on" in said
@@ -204,8 +211,27 @@ def test_ctrl_c_keeps_what_was_scored(tmp_path: Path) -> None:
     assert json.loads(again.stdout)["kept"] == kept
 
 
-def test_the_checkout_runs_without_being_installed(tmp_path: Path) -> None:
+def test_the_checkout_runs_without_being_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONSAFEPATH")
     done = subprocess.run(
         [sys.executable, ROOT / "cli.py", "columns", "au12"], capture_output=True, text=True, cwd=tmp_path
     )
     assert "lip corner puller" in done.stdout
+
+
+@pytest.mark.parametrize("seconds", [1.0, 1.4])
+def test_ctrl_c_while_workers_start_is_quiet(tmp_path: Path, seconds: float) -> None:
+    command = [sys.executable, "-m", "curate.app", "score", ROOT / "examples" / "faces"]
+    run = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(seconds)
+    os.killpg(run.pid, signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode in (130, 1, -signal.SIGINT)
+    assert "Traceback" not in errors
