@@ -1,6 +1,6 @@
 """Time each stage of `curate score` alone: one thread, the same batches, nothing else between.
 
-    CURATE_CACHE=... python benchmarks/stages.py LIST -o stages.json [--batch-size 16] [--repeats 3]
+    CURATE_CACHE=... python benchmarks/stages.py LIST -o stages.json [--batch-size 8] [--repeats 3]
 
 LIST names pictures, a path a line. The sum of the stages is the floor under the time of a picture: what a worker
 would need if carrying pictures and rows cost nothing. `score_speed.py` runs this and compares.
@@ -111,7 +111,7 @@ def main() -> None:
     )
     parser.add_argument("list", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     paths = [Path(line) for line in arguments.list.read_text().splitlines()]

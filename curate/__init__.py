@@ -14,8 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from curate.api import Summary, score
     from curate.errors import CurateError, ExportError, InputError, ModelError, QueryError, RecipeError
-    from curate.run import Progress, Summary, score
+    from curate.run import Progress
     from curate.scorers.columns import CATALOGUE, Column
     from curate.scorers.face import Face
     from curate.scorers.fake import FakeScorer
@@ -43,7 +44,8 @@ __all__ = [
 
 _HOMES = {
     "curate.errors": ("CurateError", "ExportError", "InputError", "ModelError", "QueryError", "RecipeError"),
-    "curate.run": ("Progress", "Summary", "score"),
+    "curate.api": ("Summary", "score"),
+    "curate.run": ("Progress",),
     "curate.scorers.columns": ("CATALOGUE", "Column"),
     "curate.scorers.face": ("Face",),
     "curate.scorers.fake": ("FakeScorer",),

@@ -40,12 +40,13 @@ class ScoreSet:
         # A set that is being extended may hold files with and without the newest columns.
         return pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="diagonal")
 
-    def read(self) -> pl.DataFrame:
-        """Its rows, sorted by picture and face."""
+    def read(self, *, landmarks: bool = True) -> pl.DataFrame:
+        """Its rows, sorted by picture and face; `landmarks=False` leaves out that column, most of a set's bytes."""
         import polars as pl
 
         try:
-            return self.scan().sort("image", "face").collect()
+            rows = self.scan() if landmarks else self.scan().drop("landmarks", strict=False)
+            return rows.sort("image", "face").collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise InputError(
                 f"the score set cannot be read: {error}",

@@ -74,9 +74,9 @@ def _packages() -> list[Finding]:
 
 
 def _devices() -> list[Finding]:
+    from curate.api import cores
     from curate.errors import ModelError
     from curate.models.session import resolve_device
-    from curate.run import cores
 
     findings = [Finding("cpu", "ok", f"{cores()} cores for this process")]
     try:

@@ -14,7 +14,8 @@ from curate.errors import InputError
 from curate.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
-    from curate.run import Progress, Summary
+    from curate.api import Summary
+    from curate.run import Progress
 
 INTERRUPTED = 130
 NOT_ALL_SCORED = 3
@@ -96,12 +97,12 @@ def score(
 
       curate score user/portraits --split train --limit 1000
     """
-    from curate import run
+    from curate import api
 
     output = Output(json, quiet)
     try:
         with _progress(output) as on_progress:
-            summary = run.score(
+            summary = api.score(
                 source[0] if len(source) == 1 else source,
                 out,
                 split=split,
@@ -141,7 +142,7 @@ def _names(scorers: str | None) -> list[str] | None:
 
 
 def _tell(summary: Summary, output: Output, default_scorers: bool) -> None:
-    from curate.run import default_scorers as scorers_at_hand
+    from curate.api import default_scorers as scorers_at_hand
 
     output.data(
         {
@@ -217,11 +218,12 @@ def _progress(output: Output) -> Iterator[Callable[[Progress], None]]:
                 f"{name.replace('_', ' ')} {n:,}" for name, n in progress.statuses.most_common()
             )
             speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
+            done = progress.scored + progress.kept
             bar.update(
                 task,
-                description="scoring" if progress.scored or progress.kept else "starting",
+                description="scoring" if done else "checking" if progress.checked else "starting",
                 total=progress.total,
-                completed=progress.scored + progress.kept,
+                completed=done or progress.checked,
                 rate=f"{speed:.1f}/s" if speed else "",
                 statuses=counts,
             )

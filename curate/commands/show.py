@@ -38,7 +38,7 @@ def show(
 
     output = Output(json, quiet)
     opened = open_scores(scores)
-    rows = opened.read()
+    rows = opened.read(landmarks=False)
     left_out = rows.filter(pl.col("status") != "ok").select("image", "status", "error")
     if status:
         output.data(left_out.to_dicts())
@@ -54,9 +54,7 @@ def show(
             "rows": rows.height,
             "statuses": [{"status": s, "rows": n, "reason": e} for s, n, e in counts],
             "statistics": statistics,
-            "head": [
-                _plain(row) for row in rows.drop("landmarks", strict=False).head(head).iter_rows(named=True)
-            ],
+            "head": [_plain(row) for row in rows.head(head).iter_rows(named=True)],
         }
     )
     scorers = ", ".join(opened.manifest.scorers) or "nothing"
