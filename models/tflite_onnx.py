@@ -237,9 +237,20 @@ class _Converter:
     def pad(self, op: Operator) -> str:
         pads = self.const(op.inputs[1], "the padding")
         if len(pads) == 4:
+            if pads[3].any() and not pads[:3].any():
+                return self.further_channels(op, int(pads[3][0]), int(pads[3][1]))
             pads = pads[[0, 3, 1, 2]]
         amounts = self.build.constant(pads.T.reshape(-1), f"{self.name(op)}/pads", np.int64)
         return self.build.add("Pad", [self.operand(op.inputs[0]), amounts], self.name(op))
+
+    def further_channels(self, op: Operator, before: int, after: int) -> str:
+        """Channels of zeros around a picture's own: a 1x1 convolution with ones on its diagonal gives the same numbers
+        and, unlike Pad, stays in ONNX Runtime's blocked layout."""
+        channels = self.shape(op.inputs[0])[3]
+        kernel = np.eye(before + channels + after, channels, -before, np.float32)[:, :, None, None]
+        name = self.name(op)
+        weight = self.build.constant(kernel, f"{name}/diagonal")
+        return self.build.add("Conv", [self.operand(op.inputs[0]), weight], name, kernel_shape=[1, 1])
 
     def reshape(self, op: Operator) -> str:
         shape, name = self.shape(op.outputs[0]), self.name(op)

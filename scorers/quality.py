@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from curate.scorers.scorer import Values
 _SIDE = 256
 _BLUR_TAPS = 11
 _HASH_SIDE, _HASH_LOW = 32, 8
+_FIXED_POINT = 1 << 22  # Pillow's
 
 
 class Quality:
@@ -86,17 +88,46 @@ def sharpness(luma: NDArray[np.uint8]) -> float:
 def phash(pixels: NDArray[np.uint8]) -> int:
     """The 64-bit DCT hash of Zauner (2010), bit for bit that of the `imagehash` package.
 
+    (Of pictures more than 1.5 times as tall as wide, that of `imagehash` on Pillow 12 and older.)
+
     Args:
         pixels: (H, W, 3) uint8 RGB.
 
     Returns:
         A number in [0, 2**64); the first bit is the most significant one.
     """
-    small = Image.fromarray(pixels).convert("L").resize((_HASH_SIDE, _HASH_SIDE), Image.Resampling.LANCZOS)
-    values = np.asarray(small, dtype=np.float64)
+    luma = np.asarray(Image.fromarray(pixels).convert("L"), np.float64)
+    # Pillow scales the rows first, and rounds to whole grey levels after each direction.
+    values = _rounded(luma @ _lanczos(luma.shape[1]).T)
+    values = _rounded(_lanczos(len(values)) @ values)
     low = (_DCT @ values @ _DCT.T)[:_HASH_LOW, :_HASH_LOW]
     bits = (low > np.median(low)).ravel()
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+@lru_cache(maxsize=64)
+def _lanczos(n: int) -> NDArray[np.float64]:
+    """Pillow's LANCZOS from n to 32 pixels as a (32, n) matrix of whole numbers.
+
+    The same fixed-point coefficients as `Image.resize`, so the products are exact; BLAS is three times as fast.
+    """
+    scale = n / _HASH_SIDE
+    stretch = max(scale, 1.0)
+    matrix = np.zeros((_HASH_SIDE, n))
+    for i in range(_HASH_SIDE):
+        centre = (i + 0.5) * scale
+        low, high = max(int(centre - 3 * stretch + 0.5), 0), min(int(centre + 3 * stretch + 0.5), n)
+        x = (np.arange(low, high) - centre + 0.5) / stretch
+        weights = np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
+        matrix[i, low:high] = weights / weights.sum()
+    whole: NDArray[np.float64] = np.trunc(matrix * _FIXED_POINT + np.copysign(0.5, matrix))
+    return whole
+
+
+def _rounded(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fixed-point sums as grey levels."""
+    levels: NDArray[np.float64] = np.clip(np.floor((sums + _FIXED_POINT / 2) / _FIXED_POINT), 0, 255)
+    return levels
 
 
 def _dct_matrix(n: int) -> NDArray[np.float64]:
