@@ -92,7 +92,9 @@ def _shrink(pixels: NDArray[np.uint8], square: FaceSquare) -> tuple[NDArray[np.u
         return pixels, square
     height, width = pixels.shape[:2]
     size = (int(np.rint(width / factor)), int(np.rint(height / factor)))
-    small = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+    # Rows first, as the Pillow that LibreFace ran on; Pillow 13 starts with the columns of tall pictures.
+    rows = Image.fromarray(pixels).resize((size[0], height), Image.Resampling.LANCZOS)
+    small = rows.resize(size, Image.Resampling.LANCZOS)
     return np.asarray(small), FaceSquare(square.quad / factor, square.side / factor)
 
 
