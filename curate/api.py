@@ -13,15 +13,15 @@ from typing import Literal
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, ModelError
 from curate.known import Known
-from curate.manifest import FILE, begin_manifest, now
+from curate.manifest import FILE, SourceRecord, begin_manifest, now, read_manifest
 from curate.models.pack import find_pack
 from curate.models.session import Device, resolve_device
 from curate.run import Progress, Run
 from curate.scorers.geometry import Geometry
-from curate.scorers.scorer import Scorer, fingerprint, make_scorer
+from curate.scorers.scorer import fingerprint, make_scorer
 from curate.scoreset import open_scores
 from curate.scoring import FacesKept, MeshKind, Scoring
-from curate.shards import list_shards, remove_partials
+from curate.shards import list_shards, remove_partials, set_aside
 from curate.sources import open_source
 from curate.target import check_folder, default_folder, locked
 
@@ -68,9 +68,9 @@ def score(
     split: str | None = None,
     limit: int | None = None,
     scorers: Sequence[str] | None = None,
-    faces: FacesKept = "largest",
-    landmarks: bool = False,
-    mesh: MeshKind = "onnx",
+    faces: FacesKept | None = None,
+    landmarks: bool | None = None,
+    mesh: MeshKind | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     workers: int | None = None,
     batch_size: int = 8,
@@ -89,9 +89,9 @@ def score(
         split: of a data set; all of them if None.
         limit: at most so many pictures.
         scorers: their names; `default_scorers()` if None.
-        faces: score the largest face of a picture, or all of them.
-        landmarks: keep all 478 landmarks.
-        mesh: `mediapipe` takes the original face mesh instead of ours.
+        faces: score the `largest` face of a picture, or `all` of them; None is what the set has, or the largest.
+        landmarks: keep all 478 landmarks; None is what the set has, or no.
+        mesh: `mediapipe` takes the original face mesh instead of ours (`onnx`); None is what the set has, or ours.
         device: `auto` is CUDA where it truly works.
         workers: processes; one a core if None.
         batch_size: pictures a network sees at once.
@@ -104,27 +104,42 @@ def score(
         ModelError: a model is missing or damaged.
     """
     started = time.monotonic()
+    for name, number in (("workers", workers), ("batch_size", batch_size)):
+        if number is not None and number < 1:
+            raise InputError(f"{number} is not enough", where=name, hint=f"{name}=1")
     pictures = open_source(source, split=split, limit=limit)
+    record = SourceRecord(kind=pictures.kind, location=pictures.location, split=split)
     folder = Path(out) if out is not None else default_folder(pictures)
-    chosen: list[Scorer] = [make_scorer(name) for name in dict.fromkeys(scorers or default_scorers())]
-    if landmarks:
-        chosen = [Geometry(landmarks=True) if isinstance(s, Geometry) else s for s in chosen]
-    scoring = Scoring(tuple(chosen), faces, mesh, resolve_device(device))
+    check_folder(folder, record, partial=pictures.partial, overwrite=overwrite)
+    earlier = None if overwrite or not (folder / FILE).exists() else read_manifest(folder)
+    had = earlier.options if earlier else {}
+    scoring = Scoring(
+        tuple(make_scorer(name) for name in dict.fromkeys(scorers or default_scorers())),
+        faces=faces or ("all" if had.get("faces") == "all" else "largest"),
+        mesh=mesh or ("mediapipe" if had.get("mesh") == "mediapipe" else "onnx"),
+        device=resolve_device(device),
+    )
+    if landmarks is None:
+        landmarks = earlier is not None and "landmarks" in {
+            c for s in earlier.scorers.values() for c in s.columns
+        }
     for scorer in scoring.scorers:
-        fingerprint(scorer, mesh)  # a missing model is said before anything is written
+        fingerprint(scorer, scoring.mesh)  # a missing model is said before anything is written
     workers = workers or _default_workers(scoring.device)
-    check_folder(folder, pictures, overwrite)
     with locked(folder):
         remove_partials(folder)
         if overwrite:
             for path in [*list_shards(folder), folder / FILE]:
                 path.unlink(missing_ok=True)
         known = Known(folder)
-        for path in known.damaged:
-            path.unlink()
-        scoring = _with_present_scorers(scoring, known, folder)
+        aside = [set_aside(path).name for path in known.damaged]
+        scoring = _with_present_scorers(scoring, known, folder, landmarks)
         manifest = begin_manifest(
-            pictures, scoring, {"split": split, "workers": workers, "batch_size": batch_size}, folder
+            # Single pictures that are added to a set do not make it theirs.
+            earlier.source if earlier and pictures.partial else record,
+            scoring,
+            {"workers": workers, "batch_size": batch_size, "limit": limit},
+            earlier,
         )
         manifest.write(folder)
         progress = Progress(total=pictures.count)
@@ -142,8 +157,11 @@ def score(
                 "statuses": statuses,
             }
         ).write(folder)
-    damaged = tuple(f"{path.name} was damaged: its pictures were scored again" for path in known.damaged)
-    return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, damaged)
+    warnings = tuple(
+        f"a damaged file was set aside as {name}; what it held of this source was scored again"
+        for name in aside
+    )
+    return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, warnings)
 
 
 def default_scorers() -> list[str]:
@@ -166,11 +184,12 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _with_present_scorers(scoring: Scoring, known: Known, folder: Path) -> Scoring:
+def _with_present_scorers(scoring: Scoring, known: Known, folder: Path, landmarks: bool) -> Scoring:
     """Add the scorers that the set has already: new rows must not lack columns that old ones have."""
     asked = {scorer.name for scorer in scoring.scorers}
     present = {name for shard in known.shards.values() for name in shard.scorers}
     scorers = (*scoring.scorers, *(make_scorer(name) for name in sorted(present - asked)))
+    scorers = tuple(Geometry(landmarks) if isinstance(s, Geometry) else s for s in scorers)
     owners: dict[str, str] = {}
     for scorer in scorers:
         for column in scorer.columns:

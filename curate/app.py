@@ -49,9 +49,6 @@ def main() -> None:
             raise
         print_error(error)
         sys.exit(1)
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough; the interpreter would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # the last line of defence: nobody should have to read a traceback
         if debug:
             raise

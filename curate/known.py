@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.errors import InputError
-from curate.shards import Shard, list_shards, open_shard, read_shard
+from curate.shards import DamagedError, Shard, list_shards, open_shard, read_shard
 from curate.sources.source import Input
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Known:
 
     Attributes:
         shards: the readable ones, by path.
-        damaged: files that were not, and are to be removed.
+        damaged: files that were not.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class Known:
             try:
                 # All columns are read: a file that is damaged anywhere is better scored again now.
                 shard, rows = open_shard(path), read_shard(path)
-            except InputError:
+            except DamagedError:
                 self.damaged.append(path)
                 continue
             self.shards[path] = shard
@@ -87,13 +87,13 @@ def answers_for(path: Path, claims: Claims) -> bool:
     )
 
 
-def claimed_rows(path: Path, claims: Claims, keep_unclaimed: bool) -> pl.DataFrame:
+def claimed_rows(path: Path, claims: Claims, named: Collection[str] | None) -> pl.DataFrame:
     """The rows of a shard that the claims leave, under the pictures' present names.
 
     Args:
         path: the shard.
         claims: what it answers for.
-        keep_unclaimed: keep the rows of pictures that nobody asked for, too.
+        named: every picture of this run; rows of others are kept. None: there are no others.
     """
     import polars as pl
 
@@ -106,8 +106,10 @@ def claimed_rows(path: Path, claims: Claims, keep_unclaimed: bool) -> pl.DataFra
         {"image": claims.images, "sha256": claims.contents}, schema={"image": pl.String, "sha256": pl.String}
     )
     rows = wanted.join(source, on="sha256", how="inner", maintain_order="left_right").select(stored.columns)
-    if keep_unclaimed:
-        rows = pl.concat([rows, stored.join(wanted, on="image", how="anti")])
+    if named is not None:
+        others = stored.filter(~pl.col("image").is_in(list(named)))
+        # Content that is known under another name is claimed above; this is what nobody spoke of.
+        rows = pl.concat([rows, others])
     return rows
 
 

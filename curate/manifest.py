@@ -15,7 +15,6 @@ from curate.models.pack import ModelPack, find_pack
 from curate.scorers.scorer import MESH_PACK, fingerprint
 from curate.scoring import Scoring
 from curate.shards import replacing
-from curate.sources.source import Source
 
 FILE = "manifest.json"
 FORMAT = 1
@@ -91,7 +90,9 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError:
         raise InputError("not a score set: it has no manifest.json", where=str(folder)) from None
     except (OSError, ValidationError) as error:
-        raise InputError(f"the manifest cannot be read: {error}", where=str(path)) from error
+        reason = str(error).splitlines()[0]
+        hint = "curate score SOURCE -o FOLDER --overwrite"
+        raise InputError(f"the manifest cannot be read: {reason}", where=str(path), hint=hint) from error
 
 
 def now() -> str:
@@ -111,15 +112,22 @@ def versions() -> dict[str, str]:
 
 
 def begin_manifest(
-    source: Source, scoring: Scoring, options: dict[str, str | int | None], folder: Path
+    source: SourceRecord, scoring: Scoring, options: dict[str, str | int | None], earlier: Manifest | None
 ) -> Manifest:
-    """What is known at the start; an earlier run's beginning and duration are carried on."""
+    """What is known at the start.
+
+    Args:
+        source: what is scored; where single pictures are added to a set, the set's own source.
+        scoring: what is done to them.
+        options: what else the user said.
+        earlier: the manifest of the set as it is; its beginning and duration are carried on.
+    """
     packs = {name for scorer in scoring.scorers for name in scorer.packs}
     if scoring.needs_mesh:
         packs.add(MESH_PACK)
     manifest = Manifest(
         created=now(),
-        source=SourceRecord(kind=source.kind, location=source.location),
+        source=source,
         options={"faces": scoring.faces, "mesh": scoring.mesh, "device": scoring.device, **options},
         scorers={
             scorer.name: ScorerRecord(
@@ -134,7 +142,6 @@ def begin_manifest(
         packs={name: PackRecord.of(find_pack(name)) for name in sorted(packs)},
         versions=versions(),
     )
-    if (folder / FILE).exists():
-        earlier = read_manifest(folder)
+    if earlier is not None:
         manifest = manifest.model_copy(update={"created": earlier.created, "seconds": earlier.seconds})
     return manifest

@@ -6,9 +6,9 @@ import contextlib
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,17 +50,19 @@ class Progress:
     statuses: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Renewal:
     """What becomes of an old shard: what it answers for, and what of that is scored again by which scorers.
 
-    `same_rows` says whether its rows stay and only get new columns.
+    `same_rows` says whether its rows stay and only get new columns; `answers` are the frames that have come in.
     """
 
     claims: Claims
     images: frozenset[str]
     scorers: tuple[str, ...]
     same_rows: bool
+    answers: list[pl.DataFrame] = field(default_factory=list)
+    answered: int = 0
 
 
 class Run:
@@ -80,36 +82,29 @@ class Run:
         self._batch_size, self._progress, self._on_progress = batch_size, progress, on_progress
         self._rows = rows_fingerprint(scoring)
         self._scorers = {s.name: fingerprint(s, scoring.mesh) for s in scoring.scorers}
-        # Asking for some pictures says nothing against the others.
-        self._keep_unclaimed = source.limit is not None or source.kind == "files"
-        self._renewals: dict[Path, _Renewal] = {}
+        self._named: frozenset[str] | None = None
+        self._renewals: dict[str, _Renewal] = {}
+        self._new: list[pl.DataFrame] = []
+        self._opened = time.monotonic()
 
     def go(self, engine: LocalEngine[Batch, pl.DataFrame]) -> None:
-        batches = self._batches()
-        first = next(batches, None)
-        if first is None:
-            return  # nothing to score: no worker is started
-        frames: list[pl.DataFrame] = []
-        shard, opened = first.shard, time.monotonic()
+        """Score what there is to score, and write it down as it comes."""
         try:
-            for batch, outcome in engine.run(chain([first], batches)):
-                if batch.shard != shard:
-                    self._close(shard, frames)
-                    shard, frames, opened = batch.shard, [], time.monotonic()
+            for batch, outcome in engine.run(self._batches()):
                 frame = crashed(batch.inputs[0], outcome.reason) if isinstance(outcome, Failure) else outcome
-                frames.append(frame)
                 self._report(batch, frame)
-                full = sum(f.height for f in frames) >= _SHARD_ROWS
-                if not shard and (full or time.monotonic() - opened >= _SHARD_SECONDS):
-                    self._close(shard, frames)
-                    frames, opened = [], time.monotonic()
+                if batch.shard:
+                    self._renewed(batch.shard, len(batch), frame)
+                else:
+                    self._added(frame)
         except (KeyboardInterrupt, CurateError):
             # What is scored is scored; a half renewed old shard stays as it was.
-            if not shard:
-                with contextlib.suppress(CurateError):
-                    self._close(shard, frames)
+            with contextlib.suppress(CurateError):
+                self._close_new()
             raise
-        self._close(shard, frames)
+        self._close_new()
+        for shard in list(self._renewals):
+            self._close_renewed(shard)  # some of its pictures have vanished since they were counted
 
     def _batches(self) -> Iterator[Batch]:
         """Everything there is to score: what old shards lack, then what is new."""
@@ -119,18 +114,17 @@ class Run:
             return
         # Sources may be larger than memory, so what is remembered between the passes is names.
         claims, new = self._known.claim(self._checked())
-        self._renewals = {p: self._renew(self._known.shards[p], claim) for p, claim in claims.items()}
+        if self._source.partial:
+            self._named = frozenset(new).union(*(claim.images for claim in claims.values()))
+        lacking: dict[str, str] = {}
+        for path, claim in claims.items():
+            renewal = self._renew(self._known.shards[path], claim)
+            if renewal.images:
+                self._renewals[path.name] = renewal
+                lacking.update(dict.fromkeys(renewal.images, path.name))
         self._on_progress(self._progress)
-        shard_of = {image: path for path, renewal in self._renewals.items() for image in renewal.images}
-        if shard_of:
-            gathered: dict[Path, list[Input]] = {path: [] for path in self._renewals}
-            for item in self._source:
-                path = shard_of.get(item.image)
-                if path is None:
-                    continue
-                gathered[path].append(item)
-                if len(gathered[path]) == len(self._renewals[path].images):
-                    yield from self._cut(gathered.pop(path), self._renewals[path].scorers, path.name)
+        if lacking:
+            yield from self._cut_by_shard(lacking)
         if new:
             yield from self._cut((item for item in self._source if item.image in new), every, "")
 
@@ -155,7 +149,7 @@ class Run:
         self._progress.kept += len(claims.images)
         if not stale and answers_for(shard.path, claims):
             return _Renewal(claims, frozenset(), stale, same_rows)
-        rows = claimed_rows(shard.path, claims, keep_unclaimed=self._keep_unclaimed)
+        rows = claimed_rows(shard.path, claims, self._named)
         if stale and rows.filter(~pl.col("image").is_in(claims.images)).height:
             raise InputError(
                 "the set holds more pictures than were named now, and the options have changed",
@@ -172,29 +166,63 @@ class Run:
             self._write(shard.path, rows)
         return _Renewal(claims, images, stale, same_rows)
 
+    def _cut_by_shard(self, lacking: Mapping[str, str]) -> Iterator[Batch]:
+        """Batches of the pictures in `lacking` (picture -> shard), none with pictures of two shards."""
+        gathered: dict[str, list[Input]] = {}
+        for item in self._source:
+            shard = lacking.get(item.image)
+            if shard is None:
+                continue
+            waiting = gathered.setdefault(shard, [])
+            waiting.append(item)
+            if len(waiting) == self._batch_size:
+                yield Batch(tuple(gathered.pop(shard)), self._renewals[shard].scorers, shard)
+        for shard, waiting in gathered.items():
+            yield Batch(tuple(waiting), self._renewals[shard].scorers, shard)
+
     def _cut(self, inputs: Iterable[Input], scorers: tuple[str, ...], shard: str) -> Iterator[Batch]:
         left = iter(inputs)
         while group := tuple(islice(left, self._batch_size)):
             yield Batch(group, scorers, shard)
 
-    def _close(self, shard: str, frames: Sequence[pl.DataFrame]) -> None:
-        """Write what has been collected: new rows into a new shard, new columns into their old one."""
+    def _added(self, frame: pl.DataFrame) -> None:
+        """Rows of new pictures; a shard is closed when it is full or old."""
+        if not self._new:
+            self._opened = time.monotonic()
+        self._new.append(frame)
+        full = sum(f.height for f in self._new) >= _SHARD_ROWS
+        if full or time.monotonic() - self._opened >= _SHARD_SECONDS:
+            self._close_new()
+
+    def _close_new(self) -> None:
         import polars as pl
 
-        if not frames:
-            return
-        new = pl.concat(frames, how="diagonal")
-        if not shard:
-            self._write(next_shard(self._folder), new)
+        if self._new:
+            self._write(next_shard(self._folder), pl.concat(self._new, how="diagonal"))
+            self._new = []
+
+    def _renewed(self, shard: str, pictures: int, frame: pl.DataFrame) -> None:
+        """Columns of known pictures; their shard is rewritten once all of them have come."""
+        renewal = self._renewals[shard]
+        renewal.answers.append(frame)
+        renewal.answered += pictures
+        if renewal.answered == len(renewal.images):
+            self._close_renewed(shard)
+
+    def _close_renewed(self, shard: str) -> None:
+        import polars as pl
+
+        renewal = self._renewals.pop(shard)
+        if not renewal.answers:
             return
         path = self._folder / shard
-        renewal = self._renewals[path]
-        old = claimed_rows(path, renewal.claims, keep_unclaimed=self._keep_unclaimed)
+        new = pl.concat(renewal.answers, how="diagonal")
+        old = claimed_rows(path, renewal.claims, self._named)
         old = old if renewal.same_rows else old.clear()
         names = [column.name for column in IDENTITY]
         untouched = old.drop([name for name in new.columns if name not in names], strict=False)
-        # What a picture was, it stays, unless it crashed a worker this time.
-        rest = untouched.filter(~pl.col("image").is_in(new["image"].unique().implode()))
+        # A picture without a face stays what it was; one that should have been scored and is gone does not stay.
+        rest = untouched.filter(~pl.col("image").is_in(list(renewal.images)))
         kept = [name for name in untouched.columns if name not in names]
         again = new.join(untouched.select("image", "face", *kept), on=["image", "face"], how="left")
         self._write(path, pl.concat([rest, again], how="diagonal"))

@@ -29,6 +29,7 @@ MIN_SIDE = 32
 MAX_PIXELS = 100_000_000
 # Large pictures are worked on in smaller groups, so that a worker's memory does not depend on them.
 _PIXELS_TOGETHER = 32_000_000
+_FACES_TOGETHER = 16
 
 Row = dict[str, Any]
 
@@ -153,10 +154,7 @@ class OpenScoring:
             rows += [row | {"face": number} for number in range(len(kept))] or [row]
             faces += kept
         scored = [i for i, row in enumerate(rows) if row["status"] == "ok"]
-        frame = _identity_frame(rows)
-        for scorer in scorers:
-            frame = frame.hstack(_scorer_frame(scorer, faces, scored, len(rows)))
-        return frame
+        return _identity_frame(rows).hstack(_spread(_answers(scorers, faces), scored, len(rows)))
 
     def _faces(self, pictures: Sequence[Picture]) -> list[list[Face]]:
         """The faces of each picture, largest first; the picture itself where no scorer wants a mesh."""
@@ -188,21 +186,36 @@ def _identity_frame(rows: Sequence[Row]) -> pl.DataFrame:
     return pl.DataFrame({name: [row.get(name) for row in rows] for name in types}, schema=types)
 
 
-def _scorer_frame(scorer: Scorer, faces: Sequence[Face], scored: Sequence[int], height: int) -> pl.DataFrame:
-    """A scorer's columns for all rows: its answers where there is a face, null elsewhere."""
+def _answers(scorers: Sequence[Scorer], faces: list[Face]) -> pl.DataFrame:
+    """The columns of all scorers, a row a face. Takes the faces out of the list as it goes."""
     import polars as pl
 
-    types = schema(scorer.columns)
-    values = scorer.score(faces) if faces else {}
-    if faces and (values.keys() != types.keys() or any(len(v) != len(faces) for v in values.values())):
+    parts = [pl.DataFrame(schema=schema([c for scorer in scorers for c in scorer.columns]))]
+    while faces:
+        # What is computed for a face (its aligned picture) is given up with it.
+        together = faces[:_FACES_TOGETHER]
+        del faces[:_FACES_TOGETHER]
+        parts.append(pl.DataFrame([series for scorer in scorers for series in _score(scorer, together)]))
+    return pl.concat(parts)
+
+
+def _score(scorer: Scorer, faces: Sequence[Face]) -> list[pl.Series]:
+    values = scorer.score(faces)
+    names = [column.name for column in scorer.columns]
+    if values.keys() != set(names) or any(len(v) != len(faces) for v in values.values()):
         raise InputError(
-            f"the scorer does not return one value a face for exactly its columns {', '.join(types)}",
+            f"the scorer does not return one value a face for exactly its columns {', '.join(names)}",
             where=scorer.name,
         )
-    answers = pl.DataFrame([_series(column, values.get(column.name, [])) for column in scorer.columns])
+    return [_series(column, values[column.name]) for column in scorer.columns]
+
+
+def _spread(answers: pl.DataFrame, scored: Sequence[int], height: int) -> pl.DataFrame:
+    """The answers at the rows that were `scored`, null at the others."""
+    import polars as pl
+
     if len(scored) == height:
         return answers
-    # Row i of the frame is face `of_row[i]`; null picks null.
     of_row: list[int | None] = [None] * height
     for face, row in enumerate(scored):
         of_row[row] = face

@@ -50,25 +50,46 @@ def next_shard(folder: Path) -> Path:
     return folder / f"part-{number:06}.parquet"
 
 
+class DamagedError(InputError):
+    """A file of a score set is there and can be read, but makes no sense."""
+
+
 def open_shard(path: Path) -> Shard:
-    """What a shard says of itself; InputError where the file is damaged or not one of ours."""
+    """What a shard says of itself; DamagedError where it is damaged or not one of ours."""
     import polars as pl
 
-    try:
-        said = json.loads(pl.read_parquet_metadata(path)[_METADATA])
+    with _reading(path):
+        said = json.loads(pl.read_parquet_metadata(io.BytesIO(path.read_bytes()))[_METADATA])
         return Shard(path, said["rows"], said["scorers"])
-    except (pl.exceptions.PolarsError, OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError("this file of the score set is damaged", where=str(path)) from error
 
 
 def read_shard(path: Path) -> pl.DataFrame:
-    """Its rows; InputError where the file is damaged."""
+    """Its rows; DamagedError where the file is damaged."""
+    import polars as pl
+
+    with _reading(path):
+        return pl.read_parquet(io.BytesIO(path.read_bytes()))
+
+
+def set_aside(path: Path) -> Path:
+    """Take a damaged file out of the set without losing it; gives its new name."""
+    aside = path.with_name(f"{path.name}.damaged")
+    path.replace(aside)
+    return aside
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """A file that the system cannot read is not damaged: the disk or the permissions are."""
     import polars as pl
 
     try:
-        return pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError("this file of the score set is damaged", where=str(path)) from error
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"cannot be read: {reason}", where=str(path)) from error
+    except (pl.exceptions.PolarsError, KeyError, ValueError, TypeError) as error:
+        raise DamagedError("this file of the score set is damaged", where=str(path)) from error
 
 
 def write_shard(shard: Shard, frame: pl.DataFrame) -> None:
@@ -95,7 +116,7 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}{_PARTIAL}")
     try:
         yield partial
-        with partial.open("rb") as file:
+        with partial.open("r+b") as file:  # Windows syncs what is open for writing only
             os.fsync(file.fileno())
         partial.replace(path)
         _sync_folder(path.parent)

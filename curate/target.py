@@ -7,22 +7,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.manifest import FILE, read_manifest
+from curate.manifest import FILE, SourceRecord, read_manifest
 from curate.scoreset import SUFFIX
 from curate.sources.source import Source
 
 
 def default_folder(source: Source) -> Path:
-    """`NAME.scores` in the working directory; beside a source that the working directory lies in."""
+    """`NAME.scores` in the working directory; where that is among the pictures, beside their folder."""
     here = Path.cwd()
-    location = Path(source.location)
-    if source.kind == "folder" and here.is_relative_to(location):
-        here = location.parent
+    pictures = Path(source.location)
+    if source.kind != "folder":
+        first = next(iter(source), None)
+        pictures = Path(first.path).parent if first is not None and first.path else pictures
+    if pictures.is_absolute() and here.is_relative_to(pictures):
+        here = pictures.parent
     return here / f"{source.name}{SUFFIX}"
 
 
-def check_folder(folder: Path, source: Source, overwrite: bool) -> None:
-    """A folder that is ours to write to, and was not made from something else."""
+def check_folder(folder: Path, source: SourceRecord, *, partial: bool, overwrite: bool) -> None:
+    """A folder that is ours to write to, and was not made from something else.
+
+    Args:
+        folder: where the score set is to be.
+        source: what is to be scored.
+        partial: whether it names some pictures and says nothing of others.
+        overwrite: whether the set is to be started anew.
+
+    Raises:
+        InputError: it is a file, holds something else, or was made from another source.
+    """
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -32,14 +45,16 @@ def check_folder(folder: Path, source: Source, overwrite: bool) -> None:
         raise InputError(
             "the folder holds something that is not a score set", where=str(folder), hint="-o NAME.scores"
         )
-    if not content or overwrite:
+    # Single pictures can be added to any set.
+    if not content or overwrite or (partial and source.kind in ("files", "list")):
         return
     old = read_manifest(folder).source
     # A folder that has moved is the same folder; one that is still there is another one.
-    moved = old.kind in ("folder", "list") and not Path(old.location).exists()
-    if old.location != source.location and old.kind == source.kind != "files" and not moved:
+    moved = old.kind == source.kind and old.kind in ("folder", "list") and not Path(old.location).exists()
+    if (old.kind, old.location, old.split) != (source.kind, source.location, source.split) and not moved:
+        split = f" ({old.split})" if old.split else ""
         raise InputError(
-            f"the score set was made from {old.location}, not from {source.location}",
+            f"the score set was made from {old.location}{split}",
             where=str(folder),
             hint="choose another place with -o, or --overwrite to start anew",
         )
@@ -50,10 +65,10 @@ def locked(folder: Path) -> Iterator[None]:
     """Make the folder, with one writer at a time; the lock ends with its process, however that ends."""
     from filelock import FileLock, Timeout
 
+    lock = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            yield
+        lock.acquire(timeout=0)
     except Timeout:
         raise InputError(
             "another `curate score` is writing this score set", where=str(folder), hint="wait for it, or -o"
@@ -61,3 +76,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"cannot be written: {reason}", where=str(folder), hint="-o NAME.scores") from error
+    try:
+        yield
+    finally:
+        lock.release()

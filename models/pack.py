@@ -211,7 +211,7 @@ def find_pack(name: str) -> ModelPack:
     for root in (cache_dir() / "models", _SHIPPED):
         if (root / name / CARD).is_file():
             return ModelPack.open(root / name)
-    raise ModelError(f"the model pack {name} is not installed", hint=f"curate models pull {name}")
+    raise ModelError(f"the model pack {name} is not installed", hint=_CURES.get(name, "curate models list"))
 
 
 def list_packs() -> list[ModelPack]:

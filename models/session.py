@@ -139,10 +139,13 @@ def _open(path: Path, device: Device, threads: int) -> Any:
 @lru_cache(maxsize=1)
 def _runtime() -> Any:
     """onnxruntime, imported without its remarks about a GPU that is not there."""
-    with _quiet_stderr():
-        import onnxruntime as ort
+    try:
+        with _quiet_stderr():
+            import onnxruntime as ort
 
-        ort.set_default_logger_severity(_ERRORS_ONLY)
+            ort.set_default_logger_severity(_ERRORS_ONLY)
+    except ImportError as missing:
+        raise ModelError("ONNX Runtime is not installed", hint="pip install onnxruntime") from missing
     return ort
 
 

@@ -21,6 +21,7 @@ MIN_PRESENCE = 0.5
 # are tried, in this order, on pictures where nothing was found (docs/mesh.md has the measurements).
 ZOOMS = (1.0, 1.5, 2.0)
 MAX_FACES = 64
+_REGIONS_TOGETHER = 32
 
 
 class Mesh(Protocol):
@@ -90,11 +91,21 @@ class FaceMesh:
     def _landmarks(
         self, pictures: Sequence[NDArray[np.uint8]], regions: Sequence[Sequence[Region]]
     ) -> list[list[MeshFace]]:
-        """Run the mesh network on every region of every picture, in one batch."""
+        """The faces that the mesh network confirms, region by region, for each picture."""
         jobs = [(i, region) for i, of_picture in enumerate(regions) for region in of_picture]
         found: list[list[MeshFace]] = [[] for _ in pictures]
-        if not jobs:
-            return found
+        # A picture of a crowd must not decide how much memory a batch takes.
+        for start in range(0, len(jobs), _REGIONS_TOGETHER):
+            self._add_landmarks(pictures, jobs[start : start + _REGIONS_TOGETHER], found)
+        return found
+
+    def _add_landmarks(
+        self,
+        pictures: Sequence[NDArray[np.uint8]],
+        jobs: Sequence[tuple[int, Region]],
+        found: list[list[MeshFace]],
+    ) -> None:
+        """Run the mesh network on (number of the picture, region) pairs, and add the faces to their pictures."""
         x = np.empty((len(jobs), 3, SIZE, SIZE), np.float32)
         for slot, (i, region) in zip(x, jobs, strict=True):
             square = crop(pictures[i], region, SIZE, replicate_border=True)
@@ -105,7 +116,6 @@ class FaceMesh:
         for (i, region), mesh, probability in zip(jobs, meshes, presence, strict=True):
             if probability > MIN_PRESENCE:
                 found[i].append(MeshFace(_project(mesh, region, pictures[i].shape), float(probability)))
-        return found
 
 
 def _project(mesh: NDArray[np.float32], region: Region, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from curate.output import JsonFlag, Output, QuietFlag
 
 _ESSENTIAL = (
-    "numpy", "opencv-python-headless", "pillow", "polars", "pyarrow", "datasets", "pydantic", "typer", "rich"
+    "numpy", "opencv-python-headless", "pillow", "polars", "pyarrow", "datasets", "filelock", "platformdirs",
+    "pydantic", "pyyaml", "typer", "rich"
 )  # fmt: skip
 # What each optional package is for, and what brings it.
 _OPTIONAL = (

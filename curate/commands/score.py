@@ -61,11 +61,22 @@ def score(
     split: Annotated[
         str | None, typer.Option(help="Of a data set, one split [default: all].", show_default=False)
     ] = None,
-    faces: Annotated[Faces, typer.Option(help="Of a picture with several faces.")] = Faces.largest,
-    landmarks: Annotated[bool, typer.Option("--landmarks", help="Keep all 478 landmarks, too.")] = False,
+    faces: Annotated[
+        Faces | None,
+        typer.Option(help="Of a picture with several faces [default: largest].", show_default=False),
+    ] = None,
+    landmarks: Annotated[
+        bool | None,
+        typer.Option(
+            "--landmarks/--no-landmarks", help="Keep all 478 landmarks [default: no].", show_default=False
+        ),
+    ] = None,
     mesh: Annotated[
-        Mesh, typer.Option(help="Our face mesh, or the original (extra `mediapipe`).")
-    ] = Mesh.onnx,
+        Mesh | None,
+        typer.Option(
+            help="Our face mesh, or the original (extra `mediapipe`) [default: onnx].", show_default=False
+        ),
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where networks run.")] = Device.auto,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes [default: one a core].", show_default=False)
@@ -85,7 +96,7 @@ def score(
 ) -> None:
     """Measure every face: write a score set that `curate show` and any Parquet reader opens.
 
-    Run it again to go on where it was stopped, or to score what is new.
+    Run it again to go on where it was stopped, or to score what is new; a set keeps the options it was made with.
 
     Examples:
 
@@ -97,10 +108,10 @@ def score(
 
       curate score user/portraits --split train --limit 1000
     """
-    from curate import api
-
     output = Output(json, quiet)
     try:
+        from curate import api
+
         with _progress(output) as on_progress:
             summary = api.score(
                 source[0] if len(source) == 1 else source,
@@ -108,9 +119,9 @@ def score(
                 split=split,
                 limit=limit,
                 scorers=_names(scorers),
-                faces=faces.value,
+                faces=faces.value if faces else None,
                 landmarks=landmarks,
-                mesh=mesh.value,
+                mesh=mesh.value if mesh else None,
                 device=device.value,
                 workers=workers,
                 batch_size=batch_size,
@@ -124,6 +135,8 @@ def score(
     if not summary.complete:
         if strict:
             missing = sum(summary.statuses.values()) - summary.faces
+            if json:
+                raise typer.Exit(1)  # the one document has said it
             raise InputError(
                 f"{missing:,} inputs were not scored, and --strict was asked for",
                 where=str(summary.folder),

@@ -15,9 +15,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from queue import SimpleQueue
 from typing import Any, Generic, cast
 
 from curate.engines.work import BatchT, Failure, ResultT_co, Work
@@ -47,13 +48,36 @@ class _Job(Generic[BatchT]):
         return len(self.batch) == 1
 
 
-@dataclass(slots=True)
 class _Worker(Generic[BatchT]):
-    process: SpawnProcess
-    pipe: Connection
-    deadline: float
-    ready: bool = False
-    jobs: deque[_Job[BatchT]] = field(default_factory=deque)
+    """A process, and a thread that feeds it: a pipe to a busy worker fills up, and the parent must never wait there."""
+
+    def __init__(self, process: SpawnProcess, pipe: Connection) -> None:
+        self.process = process
+        self.pipe = pipe
+        self.deadline = time.monotonic() + _START_SECONDS
+        self.ready = False
+        self.jobs: deque[_Job[BatchT]] = deque()
+        self._outbox: SimpleQueue[BatchT | None] = SimpleQueue()
+        self._feeder = threading.Thread(target=self._feed, daemon=True)
+        self._feeder.start()
+
+    def give(self, job: _Job[BatchT]) -> None:
+        """Queue a job."""
+        self.jobs.append(job)
+        self._outbox.put(job.batch)
+
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.join()
+        self._outbox.put(None)
+        self._feeder.join()
+        self.pipe.close()
+
+    def _feed(self) -> None:
+        with contextlib.suppress(OSError):  # it has died; the parent sees the end of the pipe
+            while (batch := self._outbox.get()) is not None:
+                self.pipe.send(batch)
 
 
 class LocalEngine(Generic[BatchT, ResultT_co]):
@@ -85,7 +109,7 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
         emitted, exhausted = 0, False
         try:
             while True:
-                exhausted = self._deliver(source, emitted) or exhausted
+                exhausted = self._deliver(source) or exhausted
                 while emitted in self._outcomes and None not in self._outcomes[emitted]:
                     for outcome in self._outcomes.pop(emitted):
                         if outcome is not None:
@@ -93,40 +117,32 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
                     emitted += 1
                 if exhausted and not self._outcomes:
                     return
-                self._attend()
+                if self._workers:
+                    self._attend()
         finally:
             self._stop()
 
-    def _deliver(self, source: Iterator[tuple[int, BatchT]], emitted: int) -> bool:
+    def _deliver(self, source: Iterator[tuple[int, BatchT]]) -> bool:
         """Hand out work wherever there is room. True once there is no more to hand out."""
-        while len(self._workers) < self._count:
-            self._workers.append(self._start())
-        for worker in sorted(self._workers, key=lambda w: len(w.jobs)):
-            while len(worker.jobs) < _QUEUED:
-                if not self._waiting:
-                    if len(self._outcomes) > _AHEAD * self._count:
-                        break
-                    new = next(source, None)
-                    if new is None:
-                        return True
-                    sequence, batch = new
-                    self._outcomes[sequence] = [None]
-                    self._waiting.append(_Job(sequence, 0, batch))
-                if not self._send(worker, self._waiting.popleft()):
-                    break
-        return False
-
-    def _send(self, worker: _Worker[BatchT], job: _Job[BatchT]) -> bool:
-        """False where the worker has died in the meantime; the job is then waiting again."""
-        try:
-            worker.pipe.send(job.batch)
-        except OSError:
-            self._waiting.appendleft(job)
-            return False
-        worker.jobs.append(job)
-        if len(worker.jobs) == 1 and worker.ready:
-            worker.deadline = self._deadline(job)
-        return True
+        while True:
+            if not self._waiting:
+                if len(self._outcomes) > _AHEAD * self._count:
+                    return False
+                new = next(source, None)
+                if new is None:
+                    return True
+                sequence, batch = new
+                self._outcomes[sequence] = [None]
+                self._waiting.append(_Job(sequence, 0, batch))
+            worker = min(self._workers, key=lambda w: len(w.jobs), default=None)
+            if (worker is None or worker.jobs) and len(self._workers) < self._count:
+                worker = self._start()
+                self._workers.append(worker)
+            if worker is None or len(worker.jobs) >= _QUEUED:
+                return False
+            worker.give(self._waiting.popleft())
+            if len(worker.jobs) == 1 and worker.ready:
+                worker.deadline = self._deadline(worker.jobs[0])
 
     def _attend(self) -> None:
         """Wait until something happens to a worker, and deal with it."""
@@ -161,7 +177,7 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
     def _bury(self, worker: _Worker[BatchT], reason: str, *, hung: bool) -> None:
         """Replace a dead or hanging worker; what it had not begun goes back in front of the queue."""
         self._workers.remove(worker)
-        _kill(worker)
+        worker.kill()
         suspects = [worker.jobs.popleft()] if worker.jobs and worker.ready else []
         self._waiting.extendleft(reversed(worker.jobs))
         for job in suspects:
@@ -194,11 +210,11 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
             process.start()
         # Ours alone is open now, so the end of the worker is the end of the pipe, and the other way round.
         there.close()
-        return _Worker(process, here, time.monotonic() + _START_SECONDS)
+        return _Worker(process, here)
 
     def _stop(self) -> None:
         for worker in self._workers:
-            _kill(worker)
+            worker.kill()
         self._workers.clear()
 
 
@@ -211,8 +227,14 @@ def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
     with contextlib.suppress(BrokenPipeError, EOFError, ConnectionResetError):
         try:
             call = work.open()
-        except CurateError as error:
-            pipe.send(("unable", error))
+        except Exception as error:
+            known = isinstance(error, CurateError)
+            hint = "CURATE_DEBUG=1 and the same command show where"
+            pipe.send(
+                ("unable", error if known else CurateError(f"{type(error).__name__}: {error}", hint=hint))
+            )
+            if os.environ.get("CURATE_DEBUG"):
+                raise
             return
         pipe.send(("ready", None))
         while True:
@@ -222,12 +244,6 @@ def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
             except Exception as error:  # an item's fault, whatever it is, must not end the run
                 answer = ("failed", f"{type(error).__name__}: {error}")
             pipe.send(answer)
-
-
-def _kill(worker: _Worker[Any]) -> None:
-    worker.process.kill()
-    worker.process.join()
-    worker.pipe.close()
 
 
 def _death(code: int | None) -> str:

@@ -91,7 +91,8 @@ def _open_one(source: str, split: str | None) -> Source:
 
 def _open_folder(source: str, split: str | None) -> Source:
     path = Path(source)
-    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+    saved = (path / "state.json").is_file() and (path / "dataset_info.json").is_file()
+    if saved or (path / "dataset_dict.json").is_file():
         return open_saved(source, split)
     if (path / "manifest.json").is_file() and path.resolve().suffix == ".scores":
         raise InputError(

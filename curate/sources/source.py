@@ -83,7 +83,23 @@ class Source:
     limit: int | None = None
 
     def __iter__(self) -> Iterator[Input]:
-        return islice(self.inputs(), self.limit)
+        return islice(self._distinct(), self.limit)
+
+    @property
+    def partial(self) -> bool:
+        """Whether it names some pictures and says nothing of others, so that a set may well hold more."""
+        return self.limit is not None or self.kind == "files" or self.location == "-"
+
+    def _distinct(self) -> Iterator[Input]:
+        """A list, or overlapping arguments, may name a picture twice; it gets one row."""
+        if self.kind not in ("files", "list"):
+            yield from self.inputs()
+            return
+        named: set[str] = set()
+        for item in self.inputs():
+            if item.image not in named:
+                named.add(item.image)
+                yield item
 
     @cached_property
     def count(self) -> int | None:

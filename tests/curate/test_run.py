@@ -162,7 +162,8 @@ def test_a_damaged_file_of_the_set_is_scored_again(pictures: Path, tmp_path: Pat
     (shard,) = list_shards(tmp_path / "out")
     shard.write_bytes(shard.read_bytes()[:100])
     summary = run(pictures, tmp_path / "out")
-    assert summary.warnings == (f"{shard.name} was damaged: its pictures were scored again",)
+    assert f"{shard.name}.damaged" in summary.warnings[0]
+    assert (tmp_path / "out" / f"{shard.name}.damaged").stat().st_size == 100
     assert rows(tmp_path / "out").equals(before)
 
 
@@ -289,3 +290,109 @@ def test_a_data_set_gives_what_its_pictures_give_as_files(shared: Path, tmp_path
     assert as_files.equals(as_rows)
     again = score(str(tmp_path / "six.parquet"), tmp_path / "b", scorers=["mesh", "quality"], workers=1)
     assert again.kept == 6
+
+
+def test_single_files_are_added_to_a_set_and_every_picture_keeps_one_row(
+    pictures: Path, tmp_path: Path, log: Log
+) -> None:
+    run(pictures, tmp_path / "out", "width")
+    extra, missing = tmp_path / "extra.png", tmp_path / "missing.png"
+    noise(extra, 70)
+    log()
+    files = [str(extra), str(missing), str(extra)]
+    for _ in range(2):
+        score(files, tmp_path / "out", scorers=["width"], workers=1)
+        assert rows(tmp_path / "out").height == 8
+    assert log() == [70]
+    noise(extra, 71)
+    assert score(files, tmp_path / "out", scorers=["width"], workers=1).statuses == {"ok": 7, "unreadable": 1}
+    assert log() == [71]
+    # The set is still the folder's, which does not name the two.
+    assert open_scores(tmp_path / "out").manifest.source.location == str(pictures)
+
+
+def test_the_same_files_with_another_option_are_scored_again(pictures: Path, tmp_path: Path) -> None:
+    files = [str(pictures / "0.png"), str(pictures / "missing.png")]
+    score(files, tmp_path / "out", scorers=["mesh"], workers=1)
+    score(files, tmp_path / "out", scorers=["mesh"], workers=1, faces="all")
+    assert open_scores(tmp_path / "out").manifest.options["faces"] == "all"
+
+
+def test_a_list_that_names_a_picture_twice_gives_it_one_row(pictures: Path, tmp_path: Path, log: Log) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_text("pictures/0.png\npictures/0.png\npictures/1.png\n")
+    run(listing, tmp_path / "out", "width")
+    run(listing, tmp_path / "out", "width", "fake")
+    assert names(tmp_path / "out") == ["0.png", "1.png"]
+    assert log() == [40, 41]
+
+
+def test_a_list_does_not_take_over_the_set_of_a_folder(pictures: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_text("pictures/0.png\n")
+    run(pictures, tmp_path / "out")
+    with pytest.raises(InputError, match="was made from"):
+        run(listing, tmp_path / "out")
+    assert rows(tmp_path / "out").height == 6
+
+
+def test_another_split_is_another_source(pictures: Path, tmp_path: Path) -> None:
+    import datasets
+
+    data = [{"image": (pictures / f"{i}.png").read_bytes()} for i in range(4)]
+    parts = {"train": datasets.Dataset.from_list(data[:3]), "test": datasets.Dataset.from_list(data[3:])}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "saved")
+    run(tmp_path / "saved", tmp_path / "out", split="train")
+    with pytest.raises(InputError, match="was made from"):
+        run(tmp_path / "saved", tmp_path / "out", split="test")
+    assert rows(tmp_path / "out").height == 3
+
+
+def test_a_set_keeps_its_options_unless_others_are_named(shared: Path, tmp_path: Path) -> None:
+    source = str(shared / "libreface" / "oracle" / "inputs" / "two_faces.png")
+    score(source, tmp_path / "out", scorers=["mesh"], workers=1, faces="all", landmarks=True)
+    again = score(source, tmp_path / "out", scorers=["mesh"], workers=1)
+    assert (again.scored, again.kept) == (0, 1)
+    assert rows(tmp_path / "out").height == 2
+    score(source, tmp_path / "out", scorers=["mesh"], workers=1, faces="largest", landmarks=False)
+    assert rows(tmp_path / "out").height == 1
+    assert "landmarks" not in rows(tmp_path / "out").columns
+
+
+@pytest.mark.timeout(90)
+def test_large_rows_of_a_data_set_neither_block_nor_hide_a_hanging_picture(
+    pictures: Path, tmp_path: Path, log: Log
+) -> None:
+    # Several times what a pipe holds; one of them makes its worker hang.
+    data = []
+    for i in range(12):
+        width = 67 if i == 5 else 600 + i
+        noise(pictures / "big.png", width, seed=i)
+        data.append({"image": (pictures / "big.png").read_bytes() + bytes(500_000)})
+    pl.DataFrame(data).write_parquet(tmp_path / "big.parquet")
+    summary = score(
+        str(tmp_path / "big.parquet"),
+        tmp_path / "out",
+        scorers=["width"],
+        workers=2,
+        batch_size=3,
+        patience=0.7,
+    )
+    assert summary.statuses == {"crashed": 1, "ok": 11}
+    assert len(set(log())) == 12
+
+
+def test_no_more_workers_are_started_than_there_is_work_for(pictures: Path, tmp_path: Path) -> None:
+    summary = score(str(pictures), tmp_path / "out", scorers=["fake"], workers=500)
+    assert summary.statuses == {"ok": 6}
+    with pytest.raises(InputError, match="batch_size"):
+        score(str(pictures), tmp_path / "out", scorers=["fake"], batch_size=0)
+
+
+def test_a_scorer_that_cannot_load_says_why(
+    pictures: Path, tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WIDTH_WEIGHTS", str(tmp_path / "weights.bin"))
+    with pytest.raises(CurateError, match=r"FileNotFoundError: .*weights\.bin"):
+        run(pictures, tmp_path / "out", "width")
+    assert log() == []

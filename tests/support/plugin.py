@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ Log = Callable[[], list[int]]
 
 
 class Width:
-    """Writes down every picture it sees, and dies at those that are 66 pixels wide."""
+    """Writes down every picture it sees, dies at those that are 66 pixels wide, and hangs at 67."""
 
     name = "width"
     version = "1"
@@ -30,13 +31,17 @@ class Width:
         return {"unit": os.environ.get("WIDTH_UNIT", "px")}
 
     def open(self, device: Device) -> None:
-        """Nothing to load."""
+        """Reads its weights, where it is told that it has some."""
+        if "WIDTH_WEIGHTS" in os.environ:
+            Path(os.environ["WIDTH_WEIGHTS"]).read_bytes()
 
     def score(self, faces: Sequence[Face]) -> Values:
         with Path(os.environ["WIDTH_LOG"]).open("a", encoding="utf-8") as log:
             log.writelines(f"{face.width}\n" for face in faces)
         if any(face.width == 66 for face in faces):
             os.kill(os.getpid(), signal.SIGKILL)
+        if any(face.width == 67 for face in faces):
+            time.sleep(3600)
         return {"wide": [float(face.width) for face in faces]}
 
 
