@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,18 +43,27 @@ def uninterrupted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return out
 
 
-@pytest.mark.parametrize("victim", ["parent", "worker"])
+@pytest.fixture(scope="module")
+def half(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set that lacks the columns of one scorer."""
+    out = tmp_path_factory.mktemp("half") / "out.scores"
+    score(str(folder), out, scorers=["mesh"], workers=2)
+    return out
+
+
+@pytest.mark.parametrize(("victim", "start"), [("parent", "empty"), ("parent", "half"), ("worker", "empty")])
 def test_ten_kills_at_random_times_end_with_the_rows_of_an_uninterrupted_run(
-    folder: Path, uninterrupted: Path, tmp_path: Path, victim: str
+    folder: Path, uninterrupted: Path, half: Path, tmp_path: Path, victim: str, start: str
 ) -> None:
     out = tmp_path / "out.scores"
-    shots = random.Random(victim)
-    killed = 0
-    again: list[str] = []
+    shots = random.Random(victim + start)
+    killed, anew = 0, True
     while killed < KILLS:
-        run = subprocess.Popen(
-            [*COMMAND, str(folder), "-o", str(out), *OPTIONS, *again], stderr=subprocess.PIPE
-        )
+        if anew:  # the last run got to its end, and there is nothing left to kill
+            shutil.rmtree(out, ignore_errors=True)
+            if start == "half":
+                shutil.copytree(half, out)
+        run = subprocess.Popen([*COMMAND, str(folder), "-o", str(out), *OPTIONS], stderr=subprocess.PIPE)
         while killed < KILLS and run.poll() is None:
             time.sleep(shots.uniform(0.1, 2.0 if victim == "parent" else 0.6))
             targets = [run.pid] if victim == "parent" else _children(run.pid)
@@ -62,13 +72,12 @@ def test_ten_kills_at_random_times_end_with_the_rows_of_an_uninterrupted_run(
                 killed += 1
         _, said = run.communicate()
         assert b"Traceback" not in said
-        # 3: all but the broken picture is scored, and the next run has to begin anew.
-        assert run.returncode in (-signal.SIGKILL, 3)
-        again = ["--overwrite"] if run.returncode == 3 else []
+        assert run.returncode in (-signal.SIGKILL, 3)  # 3: all but the broken picture is scored
+        anew = run.returncode == 3
     last = subprocess.run([*COMMAND, str(folder), "-o", str(out), *OPTIONS])
     assert last.returncode == 3
     assert open_scores(out).read().equals(open_scores(uninterrupted).read())
-    assert not list(out.glob("*.partial"))
+    assert not list(out.glob(".*.partial"))
 
 
 def _children(pid: int) -> list[int]:
