@@ -145,7 +145,8 @@ def score(
         progress = Progress(total=pictures.count)
         on_progress(progress)
         engine = LocalEngine(scoring, workers=workers, patience=patience)
-        Run(pictures, folder, scoring, known, batch_size, progress, on_progress).go(engine)
+        homes = {pictures.location, manifest.source.location, *([earlier.source.location] if earlier else [])}
+        Run(pictures, folder, scoring, known, sorted(homes), batch_size, progress, on_progress).go(engine)
         seconds = time.monotonic() - started
         inputs, statuses = _counts(folder)
         manifest.model_copy(

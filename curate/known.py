@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -87,13 +87,13 @@ def answers_for(path: Path, claims: Claims) -> bool:
     )
 
 
-def claimed_rows(path: Path, claims: Claims, named: Collection[str] | None) -> pl.DataFrame:
+def claimed_rows(path: Path, claims: Claims, others: pl.Expr) -> pl.DataFrame:
     """The rows of a shard that the claims leave, under the pictures' present names.
 
     Args:
         path: the shard.
         claims: what it answers for.
-        named: every picture of this run; rows of others are kept. None: there are no others.
+        others: true of rows whose pictures this run says nothing of; they stay as they are.
     """
     import polars as pl
 
@@ -106,11 +106,7 @@ def claimed_rows(path: Path, claims: Claims, named: Collection[str] | None) -> p
         {"image": claims.images, "sha256": claims.contents}, schema={"image": pl.String, "sha256": pl.String}
     )
     rows = wanted.join(source, on="sha256", how="inner", maintain_order="left_right").select(stored.columns)
-    if named is not None:
-        others = stored.filter(~pl.col("image").is_in(list(named)))
-        # Content that is known under another name is claimed above; this is what nobody spoke of.
-        rows = pl.concat([rows, others])
-    return rows
+    return pl.concat([rows, stored.filter(others)])
 
 
 def _usable(rows: pl.DataFrame) -> pl.DataFrame:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -74,6 +75,7 @@ class Run:
         folder: Path,
         scoring: Scoring,
         known: Known,
+        homes: Sequence[str],
         batch_size: int,
         progress: Progress,
         on_progress: Callable[[Progress], None],
@@ -82,7 +84,8 @@ class Run:
         self._batch_size, self._progress, self._on_progress = batch_size, progress, on_progress
         self._rows = rows_fingerprint(scoring)
         self._scorers = {s.name: fingerprint(s, scoring.mesh) for s in scoring.scorers}
-        self._named: frozenset[str] | None = None
+        self._homes = homes
+        self._others: pl.Expr
         self._renewals: dict[str, _Renewal] = {}
         self._new: list[pl.DataFrame] = []
         self._opened = time.monotonic()
@@ -114,8 +117,7 @@ class Run:
             return
         # Sources may be larger than memory, so what is remembered between the passes is names.
         claims, new = self._known.claim(self._checked())
-        if self._source.partial:
-            self._named = frozenset(new).union(*(claim.images for claim in claims.values()))
+        self._others = self._spoken_of_by_nobody(new.union(*(claim.images for claim in claims.values())))
         lacking: dict[str, str] = {}
         for path, claim in claims.items():
             renewal = self._renew(self._known.shards[path], claim)
@@ -127,6 +129,22 @@ class Run:
             yield from self._cut_by_shard(lacking)
         if new:
             yield from self._cut((item for item in self._source if item.image in new), every, "")
+
+    def _spoken_of_by_nobody(self, named: Collection[str]) -> pl.Expr:
+        """True of rows that stay although their picture is not among the `named`.
+
+        A run on single pictures says nothing of others; one on a folder or a data set says everything of what
+        lies there (or lay there, before it was moved), and nothing of pictures that were added from elsewhere.
+        """
+        import polars as pl
+
+        image = pl.col("image")
+        if self._source.partial:
+            return ~image.is_in(list(named))
+        if self._source.kind == "list":
+            return pl.lit(False)
+        inside = [image.str.starts_with(f"{home}{end}") for home in self._homes for end in ("/", os.sep, "#")]
+        return ~pl.any_horizontal(inside)
 
     def _checked(self) -> Iterator[Input]:
         """The source, with a word on how far it has been looked through."""
@@ -149,7 +167,7 @@ class Run:
         self._progress.kept += len(claims.images)
         if not stale and answers_for(shard.path, claims):
             return _Renewal(claims, frozenset(), stale, same_rows)
-        rows = claimed_rows(shard.path, claims, self._named)
+        rows = claimed_rows(shard.path, claims, self._others)
         if stale and rows.filter(~pl.col("image").is_in(claims.images)).height:
             raise InputError(
                 "the set holds more pictures than were named now, and the options have changed",
@@ -217,7 +235,7 @@ class Run:
             return
         path = self._folder / shard
         new = pl.concat(renewal.answers, how="diagonal")
-        old = claimed_rows(path, renewal.claims, self._named)
+        old = claimed_rows(path, renewal.claims, self._others)
         old = old if renewal.same_rows else old.clear()
         names = [column.name for column in IDENTITY]
         untouched = old.drop([name for name in new.columns if name not in names], strict=False)

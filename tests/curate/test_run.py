@@ -396,3 +396,14 @@ def test_a_scorer_that_cannot_load_says_why(
     with pytest.raises(CurateError, match=r"FileNotFoundError: .*weights\.bin"):
         run(pictures, tmp_path / "out", "width")
     assert log() == []
+
+
+def test_a_picture_added_from_elsewhere_stays_when_the_folder_is_scored_again(
+    pictures: Path, tmp_path: Path
+) -> None:
+    run(pictures, tmp_path / "out")
+    noise(tmp_path / "extra.png", 70)
+    score(str(tmp_path / "extra.png"), tmp_path / "out", scorers=["fake"], workers=1)
+    (pictures / "0.png").unlink()
+    run(pictures, tmp_path / "out")
+    assert sorted(names(tmp_path / "out")) == ["1.png", "2.png", "3.png", "4.png", "5.png", "extra.png"]
