@@ -81,7 +81,8 @@ def _write_card(folder: Path) -> None:
         + ", ".join(f"{digest} ({name})" for name, digest in SOURCES.items())
         + ". Rebuild with: curate models convert face-mesh --from WHEEL -o FOLDER",
         training_data="Google's own; see its model cards BlazeFace (Short-Range) and Attention Mesh.",
-        accuracy="See tests/scorers for the comparison with mp.solutions.face_mesh, landmark by landmark.",
+        accuracy="On 300 generated portraits the same faces as mp.solutions.face_mesh (static, refined), and"
+        " landmarks that differ by 0.001 px on average, 0.067 px at most (docs/mesh.md).",
         networks={
             "detector": Network(
                 file="face_detection_short_range.onnx",
