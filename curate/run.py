@@ -111,9 +111,8 @@ class Run:
 
     def _batches(self) -> Iterator[Batch]:
         """Everything there is to score: what old shards lack, then what is new."""
-        every = tuple(self._scorers)
         if not self._known.shards:
-            yield from self._cut(self._source, every, "")
+            yield from self._cut(self._source)
             return
         # Sources may be larger than memory, so what is remembered between the passes is names.
         claims, new = self._known.claim(self._checked())
@@ -128,7 +127,7 @@ class Run:
         if lacking:
             yield from self._cut_by_shard(lacking)
         if new:
-            yield from self._cut((item for item in self._source if item.image in new), every, "")
+            yield from self._cut(item for item in self._source if item.image in new)
 
     def _spoken_of_by_nobody(self, named: Collection[str]) -> pl.Expr:
         """True of rows that stay although their picture is not among the `named`.
@@ -198,10 +197,11 @@ class Run:
         for shard, waiting in gathered.items():
             yield Batch(tuple(waiting), self._renewals[shard].scorers, shard)
 
-    def _cut(self, inputs: Iterable[Input], scorers: tuple[str, ...], shard: str) -> Iterator[Batch]:
-        left = iter(inputs)
+    def _cut(self, inputs: Iterable[Input]) -> Iterator[Batch]:
+        """Batches of new pictures, for every scorer."""
+        left, every = iter(inputs), tuple(self._scorers)
         while group := tuple(islice(left, self._batch_size)):
-            yield Batch(group, scorers, shard)
+            yield Batch(group, every)
 
     def _added(self, frame: pl.DataFrame) -> None:
         """Rows of new pictures; a shard is closed when it is full or old."""

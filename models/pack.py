@@ -209,8 +209,10 @@ def find_pack(name: str) -> ModelPack:
         ModelError: there is none, or its card is broken.
     """
     for root in (cache_dir() / "models", _SHIPPED):
-        if (root / name / CARD).is_file():
-            return ModelPack.open(root / name)
+        card = root / name / CARD
+        if card.is_file():
+            state = card.stat()
+            return _open_once(str(card.parent), state.st_mtime_ns, state.st_size)
     raise ModelError(f"the model pack {name} is not installed", hint=_CURES.get(name, "curate models list"))
 
 
@@ -302,6 +304,12 @@ def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _open_once(folder: str, mtime_ns: int, size: int) -> ModelPack:
+    # A card takes many milliseconds to parse, and scorers ask for theirs with every batch.
+    return ModelPack.open(Path(folder))
 
 
 @lru_cache(maxsize=256)

@@ -227,7 +227,7 @@ def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
     with contextlib.suppress(BrokenPipeError, EOFError, ConnectionResetError):
         try:
             call = work.open()
-        except Exception as error:
+        except Exception as error:  # whatever it is, the user reads it, not a process that died in silence
             known = isinstance(error, CurateError)
             hint = "CURATE_DEBUG=1 and the same command show where"
             pipe.send(

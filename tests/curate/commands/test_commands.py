@@ -188,24 +188,24 @@ def test_a_terminal_sees_a_progress_bar_with_counts(tmp_path: Path) -> None:
     assert re.search(rb"ok \d+", seen)
 
 
+def interrupted(command: list[str | Path], cwd: Path, after: float) -> tuple[int, str, str]:
+    """Exit code, output and errors of a command that gets Ctrl-C after so many seconds, as a terminal sends it."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    run = subprocess.Popen(command, cwd=cwd, text=True, start_new_session=True, **pipes)
+    time.sleep(after)
+    os.killpg(run.pid, signal.SIGINT)
+    said, errors = run.communicate(timeout=60)
+    return run.returncode, said, errors
+
+
 def test_ctrl_c_keeps_what_was_scored(tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for i in range(400):
         noise(folder / f"{i}.png", 300, seed=i)
     command = [sys.executable, "-m", "curate.app", "score", folder, "--scorers", "mesh", "--workers", "1"]
-    run = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    time.sleep(3)
-    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
-    said, errors = run.communicate(timeout=60)
-    assert run.returncode == 130
+    code, said, errors = interrupted(command, tmp_path, after=3)
+    assert code == 130
     assert "the same command goes on" in said
     assert errors == ""
     kept = pl.read_parquet(tmp_path / "many.scores" / "part-*.parquet").height
@@ -225,16 +225,6 @@ def test_the_checkout_runs_without_being_installed(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("seconds", [1.0, 1.4])
 def test_ctrl_c_while_workers_start_is_quiet(tmp_path: Path, seconds: float) -> None:
     command = [sys.executable, "-m", "curate.app", "score", ROOT / "examples" / "faces"]
-    run = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    time.sleep(seconds)
-    os.killpg(run.pid, signal.SIGINT)
-    _, errors = run.communicate(timeout=60)
-    assert run.returncode == 130
+    code, _, errors = interrupted(command, tmp_path, after=seconds)
+    assert code == 130
     assert "Traceback" not in errors
