@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +18,45 @@ RIGID = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class RigidFit:
+    """How canonical faces lie over N meshes: seen = scale * rotation @ canonical + shift, y up, z to the viewer.
+
+    Attributes:
+        scale: (N,) float64, pixels an eye distance.
+        rotation: (N, 3, 3) float64.
+        shift: (N, 3) float64, pixels.
+    """
+
+    scale: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    shift: NDArray[np.float64]
+
+
+def rigid_fit(points: NDArray[np.floating]) -> RigidFit:
+    """The similarity (Umeyama 1991) that lays the rigid points of the canonical face over each mesh.
+
+    Args:
+        points: (N, 478, 3) mesh in pixels: x, y down, z away from the viewer in the scale of x.
+    """
+    seen = points[:, RIGID, :].astype(np.float64) * (1, -1, -1)
+    model = canonical_face()[list(RIGID)]
+    seen_mean, model_mean = seen.mean(axis=1, keepdims=True), model.mean(axis=0)
+    seen -= seen_mean
+    model = model - model_mean
+    u, size, vt = np.linalg.svd(np.einsum("nki,kj->nij", seen, model))
+    mirror = np.ones((len(points), 3))
+    mirror[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    rotation = np.einsum("nij,nj,njk->nik", u, mirror, vt)
+    scale = (size * mirror).sum(axis=1) / (model**2).sum()
+    shift = seen_mean[:, 0] - scale[:, None] * (rotation @ model_mean)
+    return RigidFit(scale, rotation, shift)
+
+
 def head_pose(points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Yaw, pitch and roll of N faces.
 
-    A similarity fit (Kabsch 1976, Umeyama 1991) of the canonical face to the mesh, read as
+    The rotation of `rigid_fit`, read as
     R = Rz(roll) Ry(yaw) Rx(-pitch) with x to the right, y up and z towards the viewer: a picture turned in
     its plane changes roll alone.
 
@@ -31,14 +67,7 @@ def head_pose(points: NDArray[np.floating]) -> NDArray[np.float64]:
         (N, 3) float64 degrees: yaw positive towards the picture's right, pitch positive upwards, roll positive
         counter-clockwise as seen.
     """
-    seen = points[:, RIGID, :].astype(np.float64) * (1, -1, -1)
-    model = canonical_face()[list(RIGID)]
-    seen -= seen.mean(axis=1, keepdims=True)
-    model = model - model.mean(axis=0)
-    u, _, vt = np.linalg.svd(np.einsum("nki,kj->nij", seen, model))
-    mirror = np.ones((len(points), 3))
-    mirror[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
-    rotation = np.einsum("nij,nj,njk->nik", u, mirror, vt)
+    rotation = rigid_fit(points).rotation
     yaw = np.arcsin(np.clip(-rotation[:, 2, 0], -1, 1))
     pitch = -np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
     roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
