@@ -1,4 +1,4 @@
-"""The head that LibreFace puts on a 512-d feature: two layers, with the normalisation after the ReLU."""
+"""The head that LibreFace puts on a feature: two layers, with the normalisation after the ReLU."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from torch import nn
 from curate.models.folding import norm_then_linear
 
 
-def head(outputs: int, *, sigmoid: bool) -> nn.Sequential:
-    """[N, 512] -> [N, outputs]: probabilities with `sigmoid`, logits without. Keys 0, 2, 4, as published."""
-    layers = [nn.Linear(512, 128), nn.ReLU(), nn.BatchNorm1d(128), nn.Dropout(0.1), nn.Linear(128, outputs)]
+def head(outputs: int, *, sigmoid: bool, width: int = 512) -> nn.Sequential:
+    """[N, width] -> [N, outputs]: probabilities with `sigmoid`, logits without. Keys 0, 2, 4, as published.
+
+    The students' features are 512 wide, the teachers' 128; the layer between has a quarter of that.
+    """
+    inner = width // 4
+    layers = [
+        nn.Linear(width, inner), nn.ReLU(), nn.BatchNorm1d(inner), nn.Dropout(0.1), nn.Linear(inner, outputs)
+    ]  # fmt: skip
     return nn.Sequential(*layers, *([nn.Sigmoid()] if sigmoid else []))
 
 

@@ -76,6 +76,16 @@ class Encoder(nn.Module):
         out: Tensor = cast(nn.Module, self.head.fc)(x.mean((2, 3)))
         return out
 
+    def fuse(self) -> None:
+        """The deploy form, in place."""
+        self.stem = cast(Block, self.stem).fused()
+        for stage in self.stages:
+            blocks = cast(nn.Sequential, stage)
+            for i, block in enumerate(blocks):
+                blocks[i] = cast(Block, block).fused()
+        first, second = cast(nn.Sequential, self.head.fc)
+        self.head.fc = linear_then_linear(cast(nn.Linear, first), cast(nn.Linear, second))
+
 
 class RepVGGA0(nn.Module):
     """[N, 3, 224, 224] -> [N, outputs]: probabilities with `sigmoid`, logits without."""
@@ -91,12 +101,6 @@ class RepVGGA0(nn.Module):
 
     def fuse(self) -> RepVGGA0:
         """The deploy form, in place; for evaluation only. Returns itself."""
-        self.encoder.stem = cast(Block, self.encoder.stem).fused()
-        for stage in self.encoder.stages:
-            blocks = cast(nn.Sequential, stage)
-            for i, block in enumerate(blocks):
-                blocks[i] = cast(Block, block).fused()
-        first, second = cast(nn.Sequential, self.encoder.head.fc)
-        self.encoder.head.fc = linear_then_linear(cast(nn.Linear, first), cast(nn.Linear, second))
+        self.encoder.fuse()
         self.classifier = fused_head(self.classifier)
         return self

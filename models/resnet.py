@@ -76,7 +76,7 @@ class ResNet18(nn.Module):
 
     def fuse(self) -> ResNet18:
         """Fold every normalisation away, in place; for evaluation only. Returns itself."""
-        _fuse_encoder(self.encoder)
+        fuse_encoder(self.encoder)
         self.classifier = fused_head(self.classifier)
         return self
 
@@ -96,12 +96,13 @@ class JointResNet18(nn.Module):
 
     def fuse(self) -> JointResNet18:
         """Fold every normalisation away, in place; for evaluation only. Returns itself."""
-        _fuse_encoder(self.encoder)
+        fuse_encoder(self.encoder)
         self.classifier, self.classifier_2 = fused_head(self.classifier), fused_head(self.classifier_2)
         return self
 
 
-def _fuse_encoder(layers: nn.Sequential) -> None:
+def fuse_encoder(layers: nn.Sequential) -> None:
+    """Fold the normalisations of an `encoder` away, in place."""
     layers[0], layers[1] = _folded(layers[0], layers[1]), nn.Identity()
     for block in layers.modules():
         if isinstance(block, BasicBlock):
