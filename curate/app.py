@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from curate.commands import columns, doctor, models, score, show
+from curate.commands import columns, doctor, evaluate, models, score, show
 from curate.errors import CurateError
 from curate.output import print_error
 
@@ -23,6 +23,7 @@ app.command()(score.score)
 app.command()(show.show)
 app.command()(columns.columns)
 app.command()(doctor.doctor)
+app.command()(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 
 

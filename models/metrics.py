@@ -157,7 +157,7 @@ def icc(ratings: ArrayLike) -> float:
     if between + residual <= _CONSTANT * size:
         return float("nan")
     bms, ems = between / (n - 1), residual / ((n - 1) * (k - 1))
-    return (bms - ems) / (bms + (k - 1) * ems)
+    return float((bms - ems) / (bms + (k - 1) * ems))
 
 
 def presence_terms(probabilities: ArrayLike, truth: ArrayLike, *, threshold: float = 0.5) -> Floats:
@@ -258,4 +258,5 @@ def mean_of_defined(values: Floats) -> Floats:
 def _ratio(above: ArrayLike, below: ArrayLike) -> Floats:
     """`above / below`, NaN where there is nothing to divide by."""
     above, below = np.broadcast_arrays(np.asarray(above, np.float64), np.asarray(below, np.float64))
-    return np.divide(above, below, out=np.full(below.shape, np.nan), where=below != 0)
+    ratio: Floats = np.divide(above, below, out=np.full(below.shape, np.nan), where=below != 0)
+    return ratio
