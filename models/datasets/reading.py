@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.errors import InputError
-from curate.models.datasets import ferplus, table
+from curate.models.datasets import affectnet, bp4d, disfa, ferplus, folder, rafdb, table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,12 @@ class Reader:
 
 
 READERS = {
+    "affectnet": Reader(affectnet.read_affectnet, affectnet.LAYOUT),
+    "bp4d": Reader(bp4d.read_bp4d, bp4d.LAYOUT),
+    "disfa": Reader(disfa.read_disfa, disfa.LAYOUT),
     "ferplus": Reader(ferplus.read_ferplus, ferplus.LAYOUT),
+    "folder": Reader(folder.read_folder, folder.LAYOUT),
+    "rafdb": Reader(rafdb.read_rafdb, rafdb.LAYOUT),
     "table": Reader(table.read_table, table.LAYOUT),
 }
 
