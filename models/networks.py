@@ -150,7 +150,7 @@ def make_network(
     try:
         core, shapes = _BUILDERS[name](tuple(tasks), side, 1 if grey else 3, **given)
         return FaceNetwork(core, shapes, tasks)
-    except (ValueError, TypeError) as wrong:
+    except (ValueError, TypeError, RuntimeError) as wrong:
         raise RecipeError(f"the network {name} cannot be built: {wrong}") from wrong
 
 
@@ -199,7 +199,7 @@ def _repvgg_a0(tasks: tuple[str, ...], side: int, channels: int, *, head: HeadKi
 def _lite(tasks: tuple[str, ...], side: int, channels: int, **options: Any) -> _Built:
     from curate.models.lite import Lite
 
-    return Lite(**options), {"pixels": (channels, side, side), "shape": (SHAPE,)}
+    return Lite(tasks=tasks, **options), {"pixels": (channels, side, side), "shape": (SHAPE,)}
 
 
 _BUILDERS: dict[str, Callable[..., _Built]] = {

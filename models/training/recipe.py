@@ -72,19 +72,22 @@ class DataSource(_Part):
         path: where it lies, if the command line does not say.
         share: of each epoch, among the sources that have one; those without take what is left, by size.
         weight: how much one of its pictures counts in the loss.
-        splits: what its own splits are used for. `test` is never anything but `test`.
+        splits: what its own splits are used for: `parted` by subject, as rows without a split are, or `unused`.
+            `test` is never anything but `test`.
     """
 
     dataset: str
     path: str | None = None
     share: Share | None = None
     weight: NotNegative = 1
-    splits: dict[Literal["train", "valid", "test"], Literal["train", "valid", "test", "unused"]] = {}
+    splits: dict[
+        Literal["train", "valid", "test"], Literal["train", "valid", "test", "parted", "unused"]
+    ] = {}
 
     @field_validator("splits")
     @classmethod
     def _no_test_in_training(cls, splits: dict[str, str]) -> dict[str, str]:
-        if splits.get("test", "test") in ("train", "valid"):
+        if splits.get("test", "test") not in ("test", "unused"):
             raise ValueError("a test picture is never trained on or chosen by: `test` may be test or unused")
         return splits
 
