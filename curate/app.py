@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from curate.commands import columns, doctor, evaluate, models, score, show
+from curate.commands import columns, doctor, evaluate, models, score, show, train
 from curate.errors import CurateError
 from curate.output import print_error
 
@@ -24,6 +24,8 @@ app.command()(show.show)
 app.command()(columns.columns)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
+app.command()(train.train)
+app.command()(train.distill)
 app.add_typer(models.app, name="models")
 
 
