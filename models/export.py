@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,12 +19,18 @@ _OPSET = 18
 _IR_VERSION = 9
 
 
-def export_onnx(network: nn.Module, shape: tuple[int, ...], outputs: Sequence[str], path: Path) -> None:
-    """Write `network`, which takes one float32 array [N, *shape], as an ONNX file.
+def export_onnx(
+    network: nn.Module,
+    shape: tuple[int, ...] | Mapping[str, tuple[int, ...]],
+    outputs: Sequence[str],
+    path: Path,
+) -> None:
+    """Write `network`, which takes one float32 array [N, *shape] or several, as an ONNX file.
 
     Args:
         network: in evaluation mode, best with its normalisations folded.
-        shape: of the input, without the batch axis. The input is called `input`.
+        shape: of the input, without the batch axis. The input is called `input`; a mapping gives several
+            inputs their names, in the order in which `forward` takes them.
         outputs: names for what `forward` returns, in its order.
         path: the file to write; replaced if it is there.
 
@@ -38,14 +44,16 @@ def export_onnx(network: nn.Module, shape: tuple[int, ...], outputs: Sequence[st
     except ImportError as missing:
         raise ModelError(f"export to ONNX needs {missing.name}", hint=TORCH_HINT) from missing
     # With a batch of one the exporter would take the batch axis for a constant.
-    example = torch.zeros(2, *shape)
+    shapes = shape if isinstance(shape, Mapping) else {"input": shape}
+    examples = tuple(torch.zeros(2, *size) for size in shapes.values())
+    batch = torch.export.Dim("N")
     with _silence():
         program = torch.onnx.export(
             network,
-            (example,),
-            input_names=["input"],
+            examples,
+            input_names=list(shapes),
             output_names=list(outputs),
-            dynamic_shapes=({0: torch.export.Dim("N")},),
+            dynamic_shapes=tuple({0: batch} for _ in examples),
             opset_version=_OPSET,
             dynamo=True,
             verbose=False,

@@ -42,6 +42,12 @@ def norm_then_linear(norm: nn.BatchNorm1d, linear: nn.Linear) -> nn.Linear:
     return _linear(weight * scale, linear.bias.double() + weight @ shift)
 
 
+def linear_then_norm(linear: nn.Linear, norm: nn.BatchNorm1d) -> nn.Linear:
+    """One linear layer that does what `linear`, then `norm` do."""
+    scale, shift = scale_and_shift(norm)
+    return _linear(linear.weight.double() * scale[:, None], shift + scale * linear.bias.double())
+
+
 def linear_then_linear(first: nn.Linear, second: nn.Linear) -> nn.Linear:
     """One linear layer that does what `first`, then `second` do."""
     weight = second.weight.double()

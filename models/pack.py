@@ -77,7 +77,7 @@ class Output(_Card):
 
     labels: tuple[str, ...] = ()
     range: tuple[float, float] | None = None
-    activation: Literal["none", "sigmoid"] = "none"
+    activation: Literal["none", "sigmoid", "softmax"] = "none"
     factor: float = 1.0
     threshold: float | None = None
     unit: str = ""
@@ -85,10 +85,15 @@ class Output(_Card):
 
 
 class Network(_Card):
-    """One network of a pack. Outputs are keyed by their ONNX names."""
+    """One network of a pack. Outputs are keyed by their ONNX names.
+
+    `input` is the only input or the first; `more_inputs` are the others of a network that takes several, by
+    their ONNX names.
+    """
 
     file: FileName
     input: Input
+    more_inputs: dict[str, Input] = {}
     outputs: dict[str, Output]
 
 

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,7 @@ class Session:
     """One network, ready to run.
 
     Args:
-        path: an ONNX file with one input.
+        path: an ONNX file.
         device: `cuda` means CUDA for certain, computed in full float32 (TF32 off).
         threads: of this session. The default of 1 is meant for many processes beside each other.
 
@@ -41,48 +41,63 @@ class Session:
         self.path = path
         self.device: Device = device
         self._session = _open(path, device, threads)
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1:
-            raise ModelError(f"a model with {len(inputs)} inputs is not supported", where=str(path))
-        self._input = inputs[0].name
-        # A name, or nothing, where the size is free.
-        self.input_shape: tuple[int | None, ...] = tuple(
-            n if isinstance(n, int) else None for n in inputs[0].shape
-        )
+        # By name: the shape it wants, with None where the size is free.
+        self.inputs: dict[str, tuple[int | None, ...]] = {
+            i.name: tuple(n if isinstance(n, int) else None for n in i.shape)
+            for i in self._session.get_inputs()
+        }
         self.outputs: tuple[str, ...] = tuple(output.name for output in self._session.get_outputs())
 
     @property
     def batch(self) -> int | None:
         """The batch size the file insists on; None where it takes any."""
-        return self.input_shape[0]
+        return next(iter(self.inputs.values()))[0]
 
-    def run(self, x: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Feed `x`, float32 [N, ...] with any N, also 0. Returns every output by name, [N, ...].
+    def run(
+        self, x: NDArray[np.float32] | Mapping[str, NDArray[np.float32]]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Feed `x`, float32 [N, ...] with any N, also 0; or one such array for each input, by name.
 
-        A model exported for one picture at a time is fed one at a time.
+        Returns every output by name, [N, ...]. A model exported for one picture at a time is fed one at a time.
 
         Raises:
-            ModelError: the shape does not fit the network.
+            ModelError: the inputs are not the network's, or a shape does not fit.
         """
-        x = np.ascontiguousarray(x, np.float32)
-        wanted = self.input_shape
-        fits = x.ndim == len(wanted) and all(
-            w in (None, n) for w, n in zip(wanted[1:], x.shape[1:], strict=True)
+        given = x if isinstance(x, Mapping) else {next(iter(self.inputs)): x}
+        if given.keys() != self.inputs.keys():
+            raise ModelError(
+                f"the network wants {', '.join(self.inputs)} and got {', '.join(given)}", where=str(self.path)
+            )
+        feeds = {name: np.ascontiguousarray(array, np.float32) for name, array in given.items()}
+        for name, array in feeds.items():
+            self._check(name, array)
+        count = len(next(iter(feeds.values())))
+        if self.batch is None and count:
+            return self._feed(feeds)
+        step = self.batch or 1
+        # An empty batch is run as zeros and cut off again: that is how the outputs' shapes are known.
+        rest = -count % step if count else step
+        padded = {
+            name: np.concatenate([array, np.zeros((rest, *array.shape[1:]), np.float32)])
+            for name, array in feeds.items()
+        }
+        parts = [
+            self._feed({name: array[i : i + step] for name, array in padded.items()})
+            for i in range(0, count + rest, step)
+        ]
+        return {name: np.concatenate([part[name] for part in parts])[:count] for name in self.outputs}
+
+    def _check(self, name: str, array: NDArray[np.float32]) -> None:
+        wanted = self.inputs[name]
+        fits = array.ndim == len(wanted) and all(
+            w in (None, n) for w, n in zip(wanted[1:], array.shape[1:], strict=True)
         )
         if not fits:
             shape = ", ".join("N" if n is None else str(n) for n in (None, *wanted[1:]))
-            raise ModelError(f"the network wants [{shape}] and got {list(x.shape)}", where=str(self.path))
-        if self.batch is None and len(x):
-            return self._feed(x)
-        step = self.batch or 1
-        # An empty batch is run as zeros and cut off again: that is how the outputs' shapes are known.
-        rest = -len(x) % step if len(x) else step
-        padded = np.concatenate([x, np.zeros((rest, *x.shape[1:]), np.float32)])
-        parts = [self._feed(padded[i : i + step]) for i in range(0, len(padded), step)]
-        return {name: np.concatenate([part[name] for part in parts])[: len(x)] for name in self.outputs}
+            raise ModelError(f"the network wants [{shape}] and got {list(array.shape)}", where=str(self.path))
 
-    def _feed(self, x: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        return dict(zip(self.outputs, self._session.run(None, {self._input: x}), strict=True))
+    def _feed(self, feeds: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        return dict(zip(self.outputs, self._session.run(None, feeds), strict=True))
 
 
 def open_session(pack: ModelPack, role: str, *, device: Device = "cpu", threads: int = 1) -> Session:
