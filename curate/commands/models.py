@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from curate.models.pack import ModelPack
 
 app = typer.Typer(
-    help="List, download, verify and convert the networks behind the scorers.",
+    help="List, download, install, verify, convert and compare the networks behind the scorers.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -165,6 +165,34 @@ def convert(
         {"name": pack.name, "folder": str(pack.folder), "files": {n: f.sha256 for n, f in pack.files.items()}}
     )
     output.plain(f"{pack.title}: {len(pack.networks)} networks, in {pack.folder}")
+
+
+@app.command()
+def install(
+    folder: Annotated[
+        Path, typer.Argument(help="A pack's folder: RUN/pack of a training run.", show_default=False)
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another pack of the same name.")
+    ] = False,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Verify a model pack and copy it into the user's cache, where scorers find it under its name.
+
+    Examples:
+
+      curate models install runs/lite/pack
+    """
+    from curate.models.install import install_pack
+    from curate.scorers.scorer import scorer_names
+
+    output = Output(json, quiet)
+    pack = install_pack(folder, overwrite=overwrite)
+    output.data({"name": pack.name, "folder": str(pack.folder), "networks": sorted(pack.networks)})
+    output.plain(f"{pack.title}: verified, in {pack.folder}")
+    if pack.name in scorer_names():
+        output.hint(f"curate score FOLDER --scorers {pack.name}", "Next:  ")
 
 
 @app.command()
