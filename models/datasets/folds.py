@@ -18,8 +18,6 @@ DISFA_FOLDS: Folds = (
 )
 """The three folds of LibreFace's published training code (its paper speaks of five)."""
 
-_VALID_PARTS = 6
-
 
 def subject_folds(subjects: Sequence[str | None], folds: int = 5, seed: int = 0) -> Folds:
     """Folds of about the same number of rows.
@@ -51,27 +49,3 @@ def subject_folds(subjects: Sequence[str | None], folds: int = 5, seed: int = 0)
         tested[least].append(name)
         rows[least] += counts[name]
     return tuple(frozenset(fold) for fold in tested)
-
-
-def split_by_fold(subjects: Sequence[str | None], folds: Folds, fold: int, seed: int = 0) -> list[str]:
-    """`train`, `valid` or `test` for every row. Whom to stop early by comes out of those trained on.
-
-    Args:
-        subjects: the subject of every row.
-        folds: as `subject_folds` makes them, or published ones.
-        fold: which of them is tested, from 0.
-        seed: of the choice of those who validate: about a sixth of the rows that are not tested.
-
-    Raises:
-        InputError: there is no such fold, or a row's subject is in none.
-    """
-    if not 0 <= fold < len(folds):
-        raise InputError(f"there is no fold {fold}", where="--fold", hint=f"0 to {len(folds) - 1}")
-    known = frozenset().union(*folds)
-    unknown = sorted({str(subject) for subject in subjects if subject is None or subject not in known})
-    if unknown:
-        raise InputError(f"in no fold: {', '.join(unknown[:5])}")
-    rest = [subject for subject in subjects if subject not in folds[fold]]
-    parts = min(_VALID_PARTS, len(set(rest)))
-    valid = subject_folds(rest, parts, seed)[0] if parts > 1 else frozenset()
-    return ["test" if s in folds[fold] else "valid" if s in valid else "train" for s in subjects]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import InputError
-from curate.models.datasets.folds import DISFA_FOLDS, split_by_fold, subject_folds
+from curate.models.datasets.folds import DISFA_FOLDS, subject_folds
 
 ROWS = st.lists(st.sampled_from([f"S{i}" for i in range(12)]), min_size=1, max_size=200).filter(
     lambda rows: len(set(rows)) >= 5
@@ -15,17 +15,12 @@ ROWS = st.lists(st.sampled_from([f"S{i}" for i in range(12)]), min_size=1, max_s
 
 
 @given(rows=ROWS, seed=st.integers(0, 5), data=st.data())
-def test_nobody_is_on_two_sides_and_everybody_is_tested_once(
+def test_everybody_is_tested_once_whatever_the_order_of_the_rows(
     rows: list[str], seed: int, data: st.DataObject
 ) -> None:
     folds = subject_folds(rows, 5, seed)
     assert Counter(subject for fold in folds for subject in fold) == Counter(set(rows))
     assert folds == subject_folds(data.draw(st.permutations(rows)), 5, seed)
-    for number, fold in enumerate(folds):
-        sides = list(zip(rows, split_by_fold(rows, folds, number, seed), strict=True))
-        assert len({subject for subject, _ in sides}) == len(set(sides))
-        assert {subject for subject, side in sides if side == "test"} == set(fold)
-        assert {side for _, side in sides} == {"train", "valid", "test"}
 
 
 @given(rows=ROWS)
@@ -52,7 +47,3 @@ def test_rows_without_a_subject_and_impossible_folds_are_refused() -> None:
         subject_folds(["a", "b", None], 2)
     with pytest.raises(InputError, match="2 subjects cannot be split into 5"):
         subject_folds(["a", "b"])
-    with pytest.raises(InputError, match="no fold 3"):
-        split_by_fold(["SN001"], DISFA_FOLDS, 3)
-    with pytest.raises(InputError, match="in no fold: SN999"):
-        split_by_fold(["SN001", "SN999"], DISFA_FOLDS, 0)
