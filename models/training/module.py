@@ -19,7 +19,7 @@ from curate.models.training.recipe import TrainingRecipe
 
 
 class _Optimised(lightning.LightningModule):
-    """The recipe's optimiser and schedule, and a random state that depends on seed and epoch alone."""
+    """The recipe's optimiser and schedule, and a random state that depends on seed and step alone."""
 
     def __init__(self, recipe: TrainingRecipe) -> None:
         super().__init__()
@@ -43,9 +43,9 @@ class _Optimised(lightning.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # So that a run that goes on draws what an uninterrupted one would have drawn.
-        torch.manual_seed(self.recipe.seed * 100_003 + self.current_epoch)
+        torch.manual_seed(self.recipe.seed * (1 << 32) + self.global_step)
 
 
 class FaceModule(_Optimised):

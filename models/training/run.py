@@ -109,15 +109,15 @@ def fit(
         )
     _check_crops(recipe, sets)
     parts = part(recipe, sets, fold)
+    lightning.seed_everything(recipe.seed, verbose=False)
+    module = _module(recipe, teacher)
+    if start is not None:
+        _start_from(module, start)
     facts = _facts(recipe, sets, parts, teacher, start, fold)
     last = _open_folder(out, recipe, facts, resume=resume)
     if last is None and resume and (done := _finished(out)) is not None:
         return done
 
-    lightning.seed_everything(recipe.seed, verbose=False)
-    module = _module(recipe, teacher)
-    if start is not None and last is None:
-        _start_from(module, start)
     train, valid = loaders(recipe, sets, parts, mesh)
     began = time.time()
     best = _checkpoints(out, recipe)
@@ -485,7 +485,7 @@ class _Table(Callback):
 
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Without Lightning's advice: on workers (a recipe says how many), on its folder, on devices it has found."""
+    """Without Lightning's advice: on workers (a recipe says how many), on its folder."""
     log = logging.getLogger("lightning.pytorch")
     before = log.level
     log.setLevel(logging.WARNING)
@@ -494,8 +494,7 @@ def _quiet_lightning() -> Iterator[None]:
             for advice in (
                 ".*does not have many workers.*",
                 ".*exists and is not empty.*",
-                ".*GPU available but not used.*",
-                "The number of training batches .* is smaller than the logging interval",
+                ".*treespec, LeafSpec.*",  # of its own use of torch
             ):
                 warnings.filterwarnings("ignore", message=advice)
             yield
