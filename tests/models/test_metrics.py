@@ -220,3 +220,11 @@ def test_sums_of_many_resamples_are_measured_at_once() -> None:
     told = metrics.intensity(halves)
     assert told.pcc == pytest.approx([metrics.pcc(x[:25], y[:25]), metrics.pcc(x[25:], y[25:])])
     assert told.mae == pytest.approx([np.abs(x - y)[:25].mean(), np.abs(x - y)[25:].mean()])
+
+
+@given(columns, st.integers(2, 30))
+def test_a_resample_of_one_pair_again_and_again_is_constant(pair: Floats, times: int) -> None:
+    terms = metrics.intensity_terms(*pair)
+    told = metrics.intensity(np.stack([np.repeat(row[None], times, axis=0).sum(axis=0) for row in terms]))
+    assert np.isnan(told.pcc).all()
+    assert np.isnan(told.icc).all()
