@@ -136,7 +136,7 @@ def loaders(
         weights[rows] = parts.sources[name].weight
     mix = Mix(recipe, parts)
     picks = [Pick(int(row), 0) for row in parts.valid]
-    faces = Faces(sets, augment, weights, disturbed=recipe.augmentation.on)
+    faces = Faces(sets, augment, weights, disturbed=recipe.augmentation.enabled)
     plain = Faces(sets, augment, np.ones(len(weights)), disturbed=False)
     more: dict[str, Any] = {
         "batch_size": recipe.batch,

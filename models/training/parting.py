@@ -8,7 +8,6 @@ alone: every seed and every machine has the same folds.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,17 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from curate.errors import InputError, RecipeError
+from curate.models.datasets.folds import DISFA_FOLDS, subject_folds
 from curate.models.training.recipe import DataSource, TrainingRecipe
 from curate.models.training.sets import COLUMNS_OF, TrainingSet
 
 Indices = npt.NDArray[np.int64]
-
-# The subjects of DISFA that LibreFace's published code tests on, fold by fold.
-PUBLISHED = (
-    (3, 4, 5, 7, 8, 17, 23, 25, 29),
-    (6, 11, 12, 13, 18, 21, 24, 28, 31),
-    (1, 2, 9, 10, 16, 26, 27, 30, 32),
-)
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,7 @@ def part(recipe: TrainingRecipe, sets: Sequence[TrainingSet], fold: int | None =
         RecipeError: there is no such fold.
         InputError: recipe and sets name different data sets, or nothing is left to train or validate on.
     """
-    folds = len(PUBLISHED) if recipe.folds == "published" else recipe.folds
+    folds = len(DISFA_FOLDS) if recipe.folds == "published" else recipe.folds
     if fold is not None and not 0 <= fold < folds:
         raise RecipeError(f"there is no fold {fold}", hint=f"--fold 0 to --fold {folds - 1}")
     dataset, subject, split, sha256 = (
@@ -95,37 +88,29 @@ def part(recipe: TrainingRecipe, sets: Sequence[TrainingSet], fold: int | None =
     return Parts(train, valid, np.flatnonzero(role == "test"), sources)
 
 
-def folds_of(subjects: Iterable[str], count: int) -> dict[str, int]:
-    """Deal subjects into `count` folds of the same size (give or take one)."""
-    return {name: i % count for i, name in enumerate(_by_hash(subjects, "fold"))}
-
-
-def _roles(groups: set[str], fold: int | None, recipe: TrainingRecipe) -> dict[str, str]:
-    """What each group without a split is for."""
-    roles = {}
-    if fold is not None:
-        if recipe.folds == "published":
-            tested = {group for group in groups if _disfa_number(group) in PUBLISHED[fold]}
-        else:
-            tested = {group for group, its in folds_of(groups, recipe.folds).items() if its == fold}
-        roles = dict.fromkeys(tested, "test")
-    rest = _by_hash(groups - set(roles), "valid")
+def _roles(groups: Sequence[str], fold: int | None, recipe: TrainingRecipe) -> dict[str, str]:
+    """What each group without a split is for; `groups` has that of every row."""
+    there = set(groups)
+    tested: set[str] = set()
+    if fold is not None and there:
+        folds = DISFA_FOLDS if recipe.folds == "published" else subject_folds(groups, recipe.folds)
+        if recipe.folds == "published" and (strange := sorted(there - frozenset().union(*folds))):
+            raise InputError(
+                f"the published folds are of DISFA's subjects, SN001 to SN032, not of {strange[0]!r}",
+                hint="folds: 5 in the recipe",
+            )
+        tested = there & folds[fold]
+    rest = _by_hash(there - tested)
     count = max(1, round(recipe.valid * len(rest))) if len(rest) > 1 else 0
-    return roles | dict.fromkeys(rest[:count], "valid") | dict.fromkeys(rest[count:], "train")
+    return (
+        dict.fromkeys(tested, "test")
+        | dict.fromkeys(rest[:count], "valid")
+        | dict.fromkeys(rest[count:], "train")
+    )
 
 
-def _disfa_number(subject: str) -> int:
-    found = re.search(r"SN(\d{3})$", subject)
-    if not found or not any(int(found[1]) in numbers for numbers in PUBLISHED):
-        raise InputError(
-            f"the published folds are of DISFA's subjects, SN001 to SN032; this one is {subject!r}",
-            hint="folds: 5 in the recipe",
-        )
-    return int(found[1])
-
-
-def _by_hash(names: Iterable[str], salt: str) -> list[str]:
-    return sorted(names, key=lambda name: hashlib.sha256(f"{salt} {name}".encode()).digest())
+def _by_hash(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
 
 
 def _sources(recipe: TrainingRecipe, there: set[str]) -> dict[str, DataSource]:

@@ -60,7 +60,7 @@ class Optimiser(_Part):
 class Augmentation(_Part):
     """`strength` scales every change of the pictures; 1 is the recipe's own measure."""
 
-    on: bool = True
+    enabled: bool = True
     strength: NotNegative = 1
 
 
@@ -99,7 +99,10 @@ class MaskedPretraining(_Part):
 
 
 class DistillationChoice(_Part):
-    """loss = alpha * features + alpha * predictions + task loss. `code` departs as the published code does."""
+    """How to learn from a teacher, where there is one: loss = alpha * features + alpha * predictions + task loss.
+
+    `paper` is as the paper has it, `code` departs from it as the published code does.
+    """
 
     form: Literal["paper", "code"] = "paper"
     alpha: NotNegative = 1

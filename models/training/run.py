@@ -41,7 +41,7 @@ from curate.models.training.measures import LOWER_IS_BETTER, measure
 from curate.models.training.module import FaceModule, MaskedModule
 from curate.models.training.packing import accuracy_text, fit_temperature, write_run_pack
 from curate.models.training.parting import Parts, part
-from curate.models.training.recipe import TrainingRecipe, dump_recipe, parse_recipe
+from curate.models.training.recipe import DistillationChoice, TrainingRecipe, dump_recipe, parse_recipe
 from curate.models.training.sets import TrainingSet
 
 CONFIG, FACTS, METRICS = "config.yaml", "run.json", "metrics.csv"
@@ -88,7 +88,8 @@ def fit(
         sets: prepared with the recipe's crop.
         out: the run folder.
         mesh: what augmenting landmarks takes.
-        teacher: the run folder of a teacher, for a recipe with `distillation`.
+        teacher: the run folder of a teacher to distil from, as the recipe's `distillation` says; without one
+            the recipe trains plainly.
         start: a run folder whose weights to start from: a pre-training run, or one of the same network.
         fold: the fold that is kept for the test.
         resume: go on where the run in `out` was broken off; a finished one is given back as it is.
@@ -99,14 +100,12 @@ def fit(
         RecipeError: the recipe does not fit the teacher.
         ModelError: the run folder of `teacher`, `start` or `out` is not what it should be.
     """
-    if (recipe.distillation is None) is not (teacher is None):
-        raise RecipeError(
-            "the recipe distils, but there is no teacher"
-            if teacher is None
-            else "the recipe does not distil",
-            where=recipe.name,
-            hint="curate distill CONFIG --teacher RUN" if teacher is None else "add a block `distillation`",
-        )
+    if teacher is None:
+        recipe = recipe.model_copy(update={"distillation": None})
+    elif recipe.mae is not None:
+        raise RecipeError("pre-training has no teacher", where=recipe.name, hint="curate train")
+    elif recipe.distillation is None:
+        recipe = recipe.model_copy(update={"distillation": DistillationChoice()})
     _check_crops(recipe, sets)
     parts = part(recipe, sets, fold)
     lightning.seed_everything(recipe.seed, verbose=False)
@@ -248,6 +247,7 @@ def _recipe_of(run: Path) -> TrainingRecipe:
 
 def _best_of(run: Path) -> Path:
     path = run / "checkpoints" / "best.ckpt"
+    _recipe_of(run)
     if not path.is_file():
         raise ModelError("the run has no checkpoint yet", where=str(run))
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,11 @@ import pytest
 from curate.models.libreface import EXPRESSIONS, INTENSITIES, PRESENCES
 from curate.models.training.sets import Crop, TrainingSet, write_training_set
 
+torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 pytest.importorskip("lightning", reason="the extra `train` is not installed")
+
+from curate.models.training.loading import Mesh  # noqa: E402 - needs torch
+from curate.models.training.recipe import TrainingRecipe, parse_recipe  # noqa: E402
 
 SIDE, INNER = 20, 16
 MakeSet = Callable[..., TrainingSet]
@@ -47,3 +51,37 @@ def toy_set(tmp_path: Path) -> MakeSet:
         return TrainingSet.open(folder)
 
     return make
+
+
+@pytest.fixture
+def mesh() -> Mesh:
+    """A face whose points have no partners, and lie in one place."""
+    return Mesh(list(range(478)), [[0.0, 0.0, 0.0]] * 478)
+
+
+@pytest.fixture
+def recipe() -> Callable[..., TrainingRecipe]:
+    """A recipe for the toy sets; keywords replace fields."""
+
+    def make(**fields: Any) -> TrainingRecipe:
+        base: dict[str, Any] = {
+            "name": "toy",
+            "network": {"name": "lite"},
+            "crop": {"kind": "lite", "side": SIDE, "inner": INNER, "grey": True},
+            "tasks": {"intensity": 1, "presence": 1, "expression": 1},
+            "optimiser": {"lr": 1e-3},
+            "batch": 16,
+            "epochs": 2,
+        }
+        return parse_recipe(base | fields)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """What is compared bit by bit is computed on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
