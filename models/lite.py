@@ -1,6 +1,6 @@
 """`lite`: one small network that reads action units and expression from a face's pixels and its mesh.
 
-A residual network (He et al. 2016) of four stages looks at the grey crop, a two-layer perceptron at the mesh
+A residual network (He et al. 2016) of six blocks looks at the grey crop, a two-layer perceptron at the mesh
 without its pose; one linear layer joins them. The mesh says where things have moved, whatever the rig, the
 camera or the painter; the pixels say what a mesh cannot: creases, teeth, a wrinkled nose.
 """
@@ -17,9 +17,10 @@ from curate.models.folding import conv_then_norm, linear_then_norm
 POINTS = 478
 SHAPE = POINTS * 3
 SIDE = 96  # pixels
-_WIDTHS = (32, 64, 128, 224)
+_WIDTHS = (32, 64, 128, 192)
+_DEPTHS = (1, 2, 2, 1)
 _FEATURES = 256
-_MESH_FEATURES = 128
+_MESH_HIDDEN, _MESH_FEATURES = 192, 128
 # Of a batch in training, so many go without their pixels, and as many without their mesh: neither half may
 # lean on the other, since a new kind of picture can spoil either.
 _BLIND = 0.12
@@ -56,12 +57,14 @@ class Lite(nn.Module):
     def __init__(self, tasks: tuple[str, ...] = ("intensity", "presence", "expression")) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
-        for into, out in zip((_WIDTHS[0], *_WIDTHS), _WIDTHS, strict=False):
-            blocks.append(Block(into, out, 2))
+        for into, out, depth in zip((_WIDTHS[0], *_WIDTHS), _WIDTHS, _DEPTHS, strict=False):
+            blocks += [Block(into, out, 2), *(Block(out, out, 1) for _ in range(depth - 1))]
         self.stem: nn.Module = _conv(1, _WIDTHS[0], 5, 2)
         self.blocks = nn.Sequential(*blocks)
-        self.mesh_first: nn.Module = nn.Sequential(nn.Linear(SHAPE, _FEATURES), nn.BatchNorm1d(_FEATURES))
-        self.mesh_second = nn.Linear(_FEATURES, _MESH_FEATURES)
+        self.mesh_first: nn.Module = nn.Sequential(
+            nn.Linear(SHAPE, _MESH_HIDDEN), nn.BatchNorm1d(_MESH_HIDDEN)
+        )
+        self.mesh_second = nn.Linear(_MESH_HIDDEN, _MESH_FEATURES)
         self.drop = nn.Dropout(0.2)
         self.join = nn.Linear(_WIDTHS[-1] + _MESH_FEATURES, _FEATURES)
         sizes = {"intensity": 12, "presence": 12, "expression": 8}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -42,8 +42,12 @@ class Mix:
     A data set that is larger than its share is sampled without replacement; a smaller one is repeated.
     """
 
-    def __init__(self, recipe: TrainingRecipe, parts: Parts) -> None:
+    def __init__(
+        self, recipe: TrainingRecipe, parts: Parts, odds: Mapping[str, np.ndarray[Any, Any]]
+    ) -> None:
+        """`odds`: of the data sets that are balanced, the probability of each of their rows."""
         self._seed = recipe.seed
+        self._odds = odds
         self._epoch = 0
         self._rows = {name: rows for name, rows in parts.train.items() if len(rows)}
         size = sum(map(len, self._rows.values()))
@@ -68,7 +72,12 @@ class Mix:
 
     def __iter__(self) -> Iterator[Pick]:
         random = np.random.default_rng([self._seed, self._epoch])
-        drawn = [_repeated(rows, self._counts[name], random) for name, rows in self._rows.items()]
+        drawn = [
+            random.choice(rows, self._counts[name], p=self._odds[name])
+            if name in self._odds
+            else _repeated(rows, self._counts[name], random)
+            for name, rows in self._rows.items()
+        ]
         start = self._seed * _EPOCH * 1024 + self._epoch * _EPOCH
         for i, row in enumerate(random.permutation(np.concatenate(drawn)).tolist()):
             yield Pick(row, start + i)
@@ -134,7 +143,7 @@ def loaders(
     weights = np.ones(sum(map(len, sets)))
     for name, rows in parts.train.items():
         weights[rows] = parts.sources[name].weight
-    mix = Mix(recipe, parts)
+    mix = Mix(recipe, parts, _odds(sets, parts))
     picks = [Pick(int(row), 0) for row in parts.valid]
     faces = Faces(sets, augment, weights, disturbed=recipe.augmentation.enabled)
     plain = Faces(sets, augment, np.ones(len(weights)), disturbed=False)
@@ -163,6 +172,20 @@ def augment_of(recipe: TrainingRecipe, mesh: Mesh) -> Augment:
         std,
         recipe.augmentation.strength,
     )
+
+
+def _odds(sets: Sequence[TrainingSet], parts: Parts) -> dict[str, np.ndarray[Any, Any]]:
+    votes = np.concatenate([one.labels[:, COLUMNS_OF["expression"]] for one in sets])
+    odds = {}
+    for name, rows in parts.train.items():
+        balance = parts.sources[name].balance
+        shares = np.nan_to_num(votes[rows].astype(np.float64))
+        if balance and len(rows) and shares.any():
+            frequent = shares.mean(axis=0)
+            weight = shares @ np.where(frequent > 0, frequent, 1) ** -balance
+            weight[shares.sum(axis=1) == 0] = weight[weight > 0].mean()  # nobody's votes: as often as others
+            odds[name] = weight / weight.sum()
+    return odds
 
 
 def _as_it_is(batch: Batch) -> Batch:

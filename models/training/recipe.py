@@ -72,6 +72,8 @@ class DataSource(_Part):
         path: where it lies, if the command line does not say.
         share: of each epoch, among the sources that have one; those without take what is left, by size.
         weight: how much one of its pictures counts in the loss.
+        balance: 0 takes its pictures as they come; with b, a picture is drawn in proportion to f^-b, f being how
+            frequent its expression is, and pictures may come twice.
         splits: what its own splits are used for: `parted` by subject, as rows without a split are, or `unused`.
             `test` is never anything but `test`.
     """
@@ -80,6 +82,7 @@ class DataSource(_Part):
     path: str | None = None
     share: Share | None = None
     weight: NotNegative = 1
+    balance: Share = 0
     splits: dict[
         Literal["train", "valid", "test"], Literal["train", "valid", "test", "parted", "unused"]
     ] = {}
