@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn.metrics
-from scoresets import scores, write_set
+from scoresets import certain, scores, write_set
 
 from curate.comparison import compare
 from curate.errors import InputError
@@ -59,6 +59,15 @@ def test_the_picture_they_disagree_on_most_comes_first(tmp_path: Path) -> None:
     assert ranked["disagreement"].to_list() == pytest.approx([apart] + [0.0] * 29, abs=1e-6)
     assert answer.expression is not None
     assert (answer.expression.agreement, answer.expression.kappa) == (1, 1)
+
+
+def test_disagreement_on_the_expression_is_the_share_of_probability_that_moved(tmp_path: Path) -> None:
+    a = write_set(tmp_path / "a.scores", ["a", "b"], certain(["fear", "fear"]), scorer="ours")
+    b = write_set(tmp_path / "b.scores", ["a", "b"], certain(["anger", "fear"]), scorer="theirs")
+    answer, ranked = compare("ours", "theirs", [a, b])
+    assert ranked["disagreement"].to_list() == pytest.approx([0.9 - 0.1 / 7, 0.0], abs=1e-6)
+    assert answer.expression is not None
+    assert answer.expression.table[EXPRESSIONS.index("fear")][EXPRESSIONS.index("anger")] == 1
 
 
 def test_several_sets_of_a_scorer_are_put_together_and_lonely_faces_are_counted(tmp_path: Path) -> None:
