@@ -49,8 +49,9 @@ def parse_data(options: Iterable[str]) -> dict[str, Path]:
 def places(recipe: TrainingRecipe, given: Mapping[str, Path]) -> list[Place]:
     """Where every data set of a recipe lies: as `given`, or else as the recipe says.
 
-    A name that is no reader's is a table where it is a file, and folders of expressions where it is a folder.
-    A folder that holds a prepared training set is taken as it is.
+    A name that is no reader's is a table where it is a file, and folders of expressions where it is a folder
+    (for pre-training, which wants no labels, any folder of pictures). A folder that holds a prepared training
+    set is taken as it is.
 
     Raises:
         InputError: a data set of the recipe is nowhere, or one is given that it does not ask for.
@@ -78,7 +79,7 @@ def places(recipe: TrainingRecipe, given: Mapping[str, Path]) -> list[Place]:
                 where=str(place or recipe.name),
                 hint=f"--data {name}=PATH",
             )
-        found.append(Place(name, _reader(name, place), place))
+        found.append(Place(name, _reader(name, place, recipe), place))
     return found
 
 
@@ -139,14 +140,16 @@ def training_sets(
     return sets, prepared
 
 
-def _reader(name: str, path: Path) -> str:
+def _reader(name: str, path: Path, recipe: TrainingRecipe) -> str:
     from curate.models.datasets.reading import READERS
 
     if (path / _SET).is_file():
         return ""
     if name in READERS:
         return name
-    return "folder" if path.is_dir() else "table"
+    if not path.is_dir():
+        return "table"
+    return "folder" if recipe.mae is None else "pictures"
 
 
 def _check(opened: TrainingSet, place: Place, kind: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -166,7 +167,7 @@ def _train(
             start=start,
             fold=fold,
             resume=resume,
-            quiet=not output.human,
+            quiet=not (output.human and sys.stderr.isatty()),
         )
     except KeyboardInterrupt:
         output.text("\nStopped. Faces that were prepared are kept; --resume goes on after the last epoch.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.errors import InputError
-from curate.models.datasets import affectnet, bp4d, disfa, ferplus, folder, rafdb, table
+from curate.models.datasets import affectnet, bp4d, disfa, ferplus, folder, pictures, rafdb, table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,6 +29,7 @@ READERS = {
     "disfa": Reader(disfa.read_disfa, disfa.LAYOUT),
     "ferplus": Reader(ferplus.read_ferplus, ferplus.LAYOUT),
     "folder": Reader(folder.read_folder, folder.LAYOUT),
+    "pictures": Reader(pictures.read_pictures, pictures.LAYOUT),
     "rafdb": Reader(rafdb.read_rafdb, rafdb.LAYOUT),
     "table": Reader(table.read_table, table.LAYOUT),
 }

@@ -70,6 +70,11 @@ def test_a_recipe_becomes_a_run_with_a_pack_and_the_pack_can_be_installed(here: 
     assert {path.name for path in run.iterdir()} == {
         "config.yaml", "run.json", "metrics.csv", "checkpoints", "pack"
     }  # fmt: skip
+    assert (run / "pack" / "card.yaml").is_file()
+    installed = curate("models", "install", "runs/tiny/pack", "--json", cwd=here)
+    assert json.loads(installed.stdout)["name"] == "tiny"
+    listed = json.loads(curate("models", "list", "--json").stdout)
+    assert "tiny" in {pack["name"] for pack in listed}
     facts = json.loads((run / "run.json").read_text())
     assert facts["pictures"]["train"] == {"faces": 24}
     assert facts["data"][0]["sources"][0]["location"] == str(here / "faces.csv")
@@ -158,6 +163,8 @@ def test_names_of_data_sets_choose_the_reader(here: Path) -> None:
     given = parse_data([f"ferplus={table}", f"mine={table}", f"folders={here}"])
     found = {place.dataset: place.reader for place in places(recipe, given)}
     assert found == {"ferplus": "ferplus", "mine": "table", "folders": "folder", "known": "table"}
+    pretraining = parse_recipe({"name": "x", "network": {"name": "vit_tiny"}, "mae": {}})
+    assert places(pretraining, {"any": here})[0].reader == "pictures"
     with pytest.raises(InputError, match="named twice"):
         parse_data(["a=b", "a=c"])
 

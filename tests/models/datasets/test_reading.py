@@ -330,6 +330,14 @@ def test_shares_that_do_not_sum_to_one_are_refused(tmp_path: Path) -> None:
         read("table", path)
 
 
+def test_pictures_without_labels_are_found_in_all_sub_folders(tmp_path: Path) -> None:
+    folder(tmp_path)
+    text(tmp_path / "train" / "notes.txt", "nothing")
+    frame = read("pictures", tmp_path)
+    assert frame.columns == ["image"]
+    assert frame.height == 6
+
+
 def test_a_folder_called_like_no_expression_is_refused(tmp_path: Path) -> None:
     folder(tmp_path)
     picture(tmp_path / "train" / "hapy" / "1.png")
