@@ -60,7 +60,8 @@ class MaskedAutoencoder(nn.Module):
         wanted = patches_of(pixels, self.encoder.patch)
         mean, var = wanted.mean(2, keepdim=True), wanted.var(2, keepdim=True)
         wanted = (wanted - mean) / (var + 1e-6).sqrt()
-        return (drawn.float() - wanted).square().mean(2)[masked].mean()
+        each: Tensor = (drawn.float() - wanted).square().mean(2)
+        return each[masked].mean()
 
 
 def patches_of(pixels: Tensor, patch: int) -> Tensor:

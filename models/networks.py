@@ -89,9 +89,11 @@ class FaceNetwork(nn.Module):
         width: of its feature.
     """
 
-    def __init__(self, core: nn.Module, shapes: Mapping[str, tuple[int, ...]], tasks: Sequence[str]) -> None:
+    core: Any
+
+    def __init__(self, core: Any, shapes: Mapping[str, tuple[int, ...]], tasks: Sequence[str]) -> None:
         super().__init__()
-        self.core: Any = core
+        self.core = core
         self.shapes = dict(shapes)
         self.inputs = tuple(shapes)
         self.tasks = tuple(tasks)
@@ -99,7 +101,7 @@ class FaceNetwork(nn.Module):
         with torch.no_grad():
             core.eval()
             empty = [torch.zeros(1, *shape) for shape in self.shapes.values()]
-            self.width: int = self.core.features(*empty).shape[1]
+            self.width: int = core.features(*empty).shape[1]
         core.train(training)
 
     def features(self, batch: Mapping[str, Tensor]) -> Tensor:

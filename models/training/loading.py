@@ -17,7 +17,6 @@ from curate.models.training.recipe import TrainingRecipe
 from curate.models.training.sets import COLUMNS_OF, TrainingSet
 
 Batch = dict[str, Tensor]
-_EPOCH = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Mix:
             else _repeated(rows, self._counts[name], random)
             for name, rows in self._rows.items()
         ]
-        start = self._seed * _EPOCH * 1024 + self._epoch * _EPOCH
+        start = (self._seed << 43) + (self._epoch << 32)
         for i, row in enumerate(random.permutation(np.concatenate(drawn)).tolist()):
             yield Pick(row, start + i)
 
@@ -116,7 +115,7 @@ class Faces:
             torch.from_numpy(self._gather(name, rows)) for name in ("pixels", "shapes", "labels")
         )
         if self._disturbed:
-            generator = torch.Generator().manual_seed(picks[0].place % (1 << 63))
+            generator = torch.Generator().manual_seed(picks[0].place)
             seen, shape, _ = self._augment(pixels, shapes, generator)
         else:
             seen, shape = self._augment.plain(pixels, shapes)

@@ -61,12 +61,9 @@ def part(recipe: TrainingRecipe, sets: Sequence[TrainingSet], fold: int | None =
         rows = np.flatnonzero(dataset == name)
         groups = [subject[i] if subject[i] is not None else sha256[i] for i in rows]
         use = ["parted" if split[i] is None else source.splits.get(split[i], split[i]) for i in rows]
-        roles = _roles(
-            {group for group, its in zip(groups, use, strict=True) if its == "parted"}, fold, recipe
-        )
-        role[rows] = [
-            roles[group] if its == "parted" else its for group, its in zip(groups, use, strict=True)
-        ]
+        both = list(zip(groups, use, strict=True))
+        roles = _roles([group for group, its in both if its == "parted"], fold, recipe)
+        role[rows] = [roles[group] if its == "parted" else its for group, its in both]
     # The same picture may be in two data sets, under two splits: the test keeps it.
     tested = set(sha256[role == "test"])
     held = set(sha256[role == "valid"])

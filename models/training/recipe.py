@@ -19,6 +19,8 @@ BUILT_IN = Path(__file__).resolve().parent / "recipes"
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Pixels = Annotated[int, Field(ge=8)]
 Task = Literal["intensity", "presence", "expression"]
 
 
@@ -37,8 +39,8 @@ class CropChoice(_Part):
     """Which crops are trained on: `inner` of the stored `side` pixels are seen; `grey` pictures have one channel."""
 
     kind: Literal["lite", "libreface"] = "lite"
-    side: int = Field(120, ge=8)
-    inner: int = Field(96, ge=8)
+    side: Pixels = 120
+    inner: Pixels = 96
     grey: bool = False
 
     @model_validator(mode="after")
@@ -136,15 +138,15 @@ class TrainingRecipe(_Part):
     tasks: dict[Task, Positive] = {}
     optimiser: Optimiser = Optimiser()
     clip: Positive = 1.0
-    epochs: int = Field(20, ge=1)
-    batch: int = Field(256, ge=2)
-    steps: int | None = Field(None, ge=1)
-    patience: int = Field(5, ge=1)
+    epochs: Count = 20
+    batch: Annotated[int, Field(ge=2)] = 256
+    steps: Count | None = None
+    patience: Count = 5
     metric: Literal["pcc", "f1", "accuracy", "score"] = "score"
     augmentation: Augmentation = Augmentation()
-    seed: int = Field(0, ge=0)
+    seed: Annotated[int, Field(ge=0, lt=1 << 20)] = 0
     precision: Literal["auto", "32", "bf16", "16"] = "auto"
-    workers: int = Field(0, ge=0)
+    workers: Annotated[int, Field(ge=0)] = 0
     folds: Annotated[int, Field(ge=2)] | Literal["published"] = 5
     valid: Annotated[float, Field(gt=0, lt=1)] = 0.1
     data: list[DataSource] = []
@@ -229,7 +231,10 @@ def parse_recipe(content: dict[str, Any], where: str = "") -> TrainingRecipe:
         recipe = TrainingRecipe(**content)
     except (ValidationError, TypeError) as wrong:
         raise RecipeError(*_first(wrong), where=where, hint=_suggestion(wrong)) from wrong
-    known = options_of(recipe.network.name)
+    try:
+        known = options_of(recipe.network.name)
+    except RecipeError as wrong:
+        raise RecipeError(f"network.name: {wrong.message}", where=where, hint=wrong.hint) from wrong
     for option in recipe.network.options:
         if option not in known:
             close = get_close_matches(option, known, n=1)
