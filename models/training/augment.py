@@ -116,8 +116,8 @@ class Augment:
         out = []
         for group in x.chunk(_GROUPS):
             draw = float(torch.rand((), generator=generator))
-            if draw < 0.6:
-                side = int(self.inner * (0.3 + 0.7 * draw / 0.6))
+            if draw < 0.5:
+                side = int(self.inner * (0.35 + 0.65 * draw / 0.5))
                 small = functional.interpolate(group, (side, side), mode="bilinear", antialias=True)
                 group = functional.interpolate(small, (self.inner, self.inner), mode="bicubic")
             out.append(group)
