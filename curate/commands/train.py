@@ -170,7 +170,9 @@ def _train(
             quiet=not (output.human and sys.stderr.isatty()),
         )
     except KeyboardInterrupt:
-        output.text("\nStopped. Faces that were prepared are kept; --resume goes on after the last epoch.")
+        output.text(
+            "\nStopped. Data sets that were prepared are kept; --resume goes on after the last epoch."
+        )
         raise typer.Exit(INTERRUPTED) from None
     _tell(result, recipe, prepared, output)
 
