@@ -1,6 +1,6 @@
 """Measures `lite` as a user would, with `curate score` and `curate evaluate`, and prints the table of its card.
 
-    python benchmarks/lite_figures.py --data ../shared/data --renders renders-test -o figures
+    python benchmarks/lite_figures.py --data ../shared/data --diffusion diffusion --renders renders-test -o figures
 
 `renders-test` comes from `benchmarks/render_training_faces.py --seed 2 --count 700 --people 700`: identities and
 looks that no training picture has. `--other NAME=FOLDER` adds faces of another rig (`labels.csv` with `image` and
@@ -36,9 +36,9 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def evaluate(pictures: Path, labels: Path, *more: str) -> dict[str, Any]:
+def evaluate(pictures: Path, labels: Path, out: Path, *more: str) -> dict[str, Any]:
     """Score a folder (once) and compare with its labels."""
-    scores = pictures.with_suffix(".scores")
+    scores = out / f"{pictures.parent.name}-{pictures.name}.scores"
     run("score", str(pictures), "-o", str(scores), "--scorers", "mesh,lite", "--quiet")
     answer: dict[str, Any] = json.loads(run("evaluate", str(scores), str(labels), "--json", *more))
     return answer
@@ -69,16 +69,24 @@ def ferplus(data: Path, out: Path) -> dict[str, Any]:
 
     rows = pl.read_parquet(data / "ferplus.parquet").filter(pl.col("split") == "test")
     labels = unpack(rows.select("image", "majority").to_dicts(), out / "ferplus-test", "majority", 224)
-    return evaluate(out / "ferplus-test", labels)
+    return evaluate(out / "ferplus-test", labels, out)
 
 
-def diffusionfer(data: Path, out: Path) -> dict[str, Any]:
-    """DiffusionFER, all of it (none is trained on), the folder's label, its seven classes."""
-    import polars as pl
+def diffusionfer(table: Path, out: Path) -> dict[str, Any]:
+    """The three quarters of DiffusionFER that nothing is trained on, the folder's label, its seven classes."""
+    return evaluate(table / "test", table / "test.csv", out, "--classes", "labelled")
 
-    rows = pl.read_parquet(data / "diffusionfer.parquet").select("image", "folder_label").to_dicts()
-    labels = unpack(rows, out / "diffusionfer", "folder_label", None)
-    return evaluate(out / "diffusionfer", labels, "--classes", "labelled")
+
+def plain(folder: Path, out: Path) -> dict[str, Any]:
+    """ICT-FaceKit's own sample set (`python render.py OUT`): its activations, 0 to 1, as intensities."""
+    labels = out / "ict-sample.csv"
+    with (folder / "labels.csv").open(newline="") as source, labels.open("w", newline="") as target:
+        writer = csv.writer(target)
+        units = [n for n in INTENSITIES if n != "au25"]  # it says nothing of parted lips
+        writer.writerow(["image", *units])
+        for row in csv.DictReader(source):
+            writer.writerow([row["file"], *(5 * float(row[n.upper()]) for n in units)])
+    return evaluate(folder, labels, out)
 
 
 def mirrored(data: Path, out: Path) -> float:
@@ -132,19 +140,25 @@ def main() -> None:
         "--data", type=Path, required=True, help="ferplus.parquet, diffusionfer.parquet, demo_faces"
     )
     parser.add_argument("--renders", type=Path, required=True)
+    parser.add_argument("--diffusion", type=Path, required=True, help="made by diffusion_table.py")
+    parser.add_argument("--sample", type=Path, help="made by `python render.py` of ICT-FaceKit")
     parser.add_argument("--other", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("-o", "--output", type=Path, required=True)
     a = parser.parse_args()
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     out = a.output.absolute()
     out.mkdir(parents=True, exist_ok=True)
-    figures: dict[str, Any] = {"ferplus": ferplus(a.data, out), "diffusionfer": diffusionfer(a.data, out)}
+    figures: dict[str, Any] = {
+        "ferplus": ferplus(a.data, out),
+        "diffusionfer": diffusionfer(a.diffusion, out),
+    }
+    if a.sample:
+        figures["sample"] = plain(a.sample, out)
     rigs = {"rendered": a.renders} | {
         name: Path(path) for name, _, path in (o.partition("=") for o in a.other)
     }
     for name, folder in rigs.items():
-        (out / name).symlink_to(folder.absolute()) if not (out / name).exists() else None
-        figures[name] = evaluate(out / name, folder / "labels.csv")
+        figures[name] = evaluate(folder, folder / "labels.csv", out)
     figures |= {"mirrored": mirrored(a.data, out), "cost_ms": cost(a.data)}
     (out / "figures.json").write_text(json.dumps(figures, indent=1))
     print(json.dumps(figures, indent=1)[:4000])
