@@ -97,14 +97,17 @@ def write_run_pack(
 
 
 def fit_temperature(logits: Tensor, votes: Tensor) -> float:
-    """The scalar to divide logits by so that their cross-entropy with the votes is least (Guo et al. 2017).
+    """The scalar to divide logits by so that their cross-entropy with the majority is least (Guo et al. 2017).
+
+    A probability is then how often the answer is what most people see; fitted to the votes themselves it would be
+    the share of people who see it, which is lower.
 
     Args:
         logits: [N, classes].
         votes: shares of the votes, [N, classes]; rows with NaN are left out.
     """
     known = ~votes.isnan().any(1)
-    logits, votes = logits[known].double(), votes[known].double()
+    logits, majority = logits[known].double(), votes[known].argmax(1)
     if not len(logits):
         return 1.0
     scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -113,7 +116,7 @@ def fit_temperature(logits: Tensor, votes: Tensor) -> float:
     def loss() -> Tensor:
         search.zero_grad()
         # Within e^-3 to e^3 whatever the data: a perfect validation set would ask for zero.
-        value = functional.cross_entropy(logits / scale.clamp(-3, 3).exp(), votes)
+        value = functional.cross_entropy(logits / scale.clamp(-3, 3).exp(), majority)
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
