@@ -60,7 +60,7 @@ class FaceModule(_Optimised):
     ) -> None:
         super().__init__(recipe)
         # Convolutions on a CPU want a pixel's channels side by side: a quarter faster here.
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network: FaceNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.distillation = distillation
         self.predictions: dict[str, Tensor] = {}
         self.labels: dict[str, Tensor] = {}

@@ -118,7 +118,6 @@ def fit(
         return done
 
     train, valid = loaders(recipe, sets, parts, mesh)
-    began = time.time()
     best = _checkpoints(out, recipe)
     with _quiet_lightning():
         trainer = lightning.Trainer(
@@ -142,11 +141,12 @@ def fit(
             raise
         checkpoint = out / "checkpoints" / "best.ckpt"
         _load_best(module, checkpoint)
-        figures = {recipe.metric: float(best.best_model_score or float("nan"))}
+        figures: dict[str, float] = {recipe.metric: float(best.best_model_score or float("nan"))}
         if isinstance(module, FaceModule):
             trainer.validate(module, valid, verbose=False)
             figures = _pack(out, recipe, module, facts)
-    seconds = facts.get("seconds", 0) + time.time() - began
+    with (out / METRICS).open(newline="", encoding="utf-8") as file:
+        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))  # of every part of a resumed run
     facts |= {
         "finished": True,
         "epochs": trainer.current_epoch,
