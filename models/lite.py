@@ -17,13 +17,14 @@ from curate.models.folding import conv_then_norm, linear_then_norm
 POINTS = 478
 SHAPE = POINTS * 3
 SIDE = 96  # pixels
-_WIDTHS = (32, 64, 128, 192)
+_WIDTHS = (32, 64, 128, 160)
 _DEPTHS = (1, 2, 2, 1)
 _FEATURES = 256
 _MESH_HIDDEN, _MESH_FEATURES = 192, 128
 # Of a batch in training, so many go without their pixels, and as many without their mesh: neither half may
 # lean on the other, since a new kind of picture can spoil either.
 _BLIND = 0.12
+_CELLS = 3 * 3  # of the last stage: where on the face something is seen matters, so they are not averaged
 _CONTRAST = 0.05  # of the full range; a flat crop is not blown up to noise
 
 
@@ -65,8 +66,8 @@ class Lite(nn.Module):
             nn.Linear(SHAPE, _MESH_HIDDEN), nn.BatchNorm1d(_MESH_HIDDEN)
         )
         self.mesh_second = nn.Linear(_MESH_HIDDEN, _MESH_FEATURES)
-        self.drop = nn.Dropout(0.2)
-        self.join = nn.Linear(_WIDTHS[-1] + _MESH_FEATURES, _FEATURES)
+        self.drop = nn.Dropout(0.3)
+        self.join = nn.Linear(_WIDTHS[-1] * _CELLS + _MESH_FEATURES, _FEATURES)
         sizes = {"intensity": 12, "presence": 12, "expression": 8}
         self.heads = nn.ModuleDict({task: nn.Linear(_FEATURES, sizes[task]) for task in tasks})
         self.feature_size = _FEATURES
@@ -80,7 +81,7 @@ class Lite(nn.Module):
         """
         mean = pixels.mean((1, 2, 3), keepdim=True)
         spread = (pixels - mean).square().mean((1, 2, 3), keepdim=True).sqrt()
-        seen = self.blocks(torch.relu(self.stem((pixels - mean) / (spread + _CONTRAST)))).mean((2, 3))
+        seen = self.blocks(torch.relu(self.stem((pixels - mean) / (spread + _CONTRAST)))).flatten(1)
         mesh = torch.relu(self.mesh_second(torch.relu(self.mesh_first(shape * 10))))
         if self.training:
             draw = torch.rand(len(seen), 1, device=seen.device)

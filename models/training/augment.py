@@ -124,7 +124,7 @@ class Augment:
         return torch.cat(out)
 
     def _covered(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """A rectangle of a quarter of the faces is painted over (Zhong et al. 2020), as a hand or hair would."""
+        """A rectangle of a sixth of the faces is painted over (Zhong et al. 2020), as a hand or hair would."""
         if self.strength == 0:
             return x
         n, side = len(x), self.inner
@@ -134,7 +134,7 @@ class Augment:
         line = torch.arange(side)
         rows = (line >= top[:, None]) & (line < (top + height)[:, None])
         columns = (line >= left[:, None]) & (line < (left + width)[:, None])
-        hidden = rows[:, :, None] & columns[:, None, :] & (draw[:, 4] < 0.25)[:, None, None]
+        hidden = rows[:, :, None] & columns[:, None, :] & (draw[:, 4] < 0.17)[:, None, None]
         return torch.where(hidden[:, None], draw[:, 5].view(n, 1, 1, 1), x)
 
     def _normalised(self, x: Tensor) -> Tensor:
