@@ -5,7 +5,8 @@
 The rig is ICT-FaceKit light (MIT), driven through the `render.py` beside it; the looks are ours: hair, beard,
 skin texture, make-up, lamps, backgrounds and lenses, so that a network cannot hold on to one of them. Writes
 PNG files and `labels.csv`: `image`, `subject` (the identity) and the label columns of the catalogue. Pictures
-with `--seed` n share no identity with those of another seed. Needs numba.
+with `--seed` n share no identity with those of another seed. `--dense` mixes action units as `render.py` does, and
+draws every other face in its plain looks. Needs numba.
 """
 
 from __future__ import annotations
@@ -132,6 +133,33 @@ def activations(rng: np.random.Generator) -> dict[int, float]:
     return on
 
 
+def dense_activations(r: Any, rng: np.random.Generator) -> dict[int, float]:
+    """As render.py mixes them: each of the rig's action units by itself, whether they get on or not."""
+    on = {}
+    for name in r.AU:
+        rare = name in ("AU28", "AD34") and rng.random() > 0.1
+        if not rare and rng.random() < 0.18:
+            on[int(name[2:])] = float(rng.beta(1.5, 1.2))
+    return on
+
+
+def plain_picture(
+    rig: Rig, rng: np.random.Generator, who: np.random.Generator
+) -> tuple[Image.Image, dict[str, float]]:
+    """A face as render.py draws it: bald, its own lamps and backgrounds."""
+    r = rig.r
+    on = dense_activations(r, rng)
+    ident = who.normal(0, 0.8, IDENTITY_SHAPES).astype("f4")
+    named = {_name(unit): value for unit, value in on.items()}
+    yaw, pitch, roll = rng.normal(0, 0.18), rng.normal(0, 0.08), rng.normal(0, 0.05)
+    image, w = r.render(named, ident, rng, S=SIZE, yaw=yaw, pitch=pitch, roll=roll)
+    return image, labels(rig, on, r.NEU + np.tensordot(w, r.EX, 1))
+
+
+def _name(unit: int) -> str:
+    return "AD34" if unit == 34 else f"AU{unit:02}"
+
+
 def weights(r: Any, on: dict[int, float], rng: np.random.Generator) -> np.ndarray:
     """Blendshape weights, a little lopsided, with eyes that look about."""
     w = np.zeros(len(r.EX), "f4")
@@ -147,7 +175,7 @@ def weights(r: Any, on: dict[int, float], rng: np.random.Generator) -> np.ndarra
                 w[r.EN[name]] = max(w[r.EN[name]], share * value)
             continue
         tilt = np.clip(rng.normal(0, 0.12), -0.3, 0.3) if rng.random() < 0.6 else 0.0
-        for name in r.AU[f"AU{unit:02}"]:
+        for name in r.AU[_name(unit)]:
             lean = tilt if name.endswith("_L") else -tilt if name.endswith("_R") else 0.0
             w[r.EN[name]] = max(w[r.EN[name]], float(np.clip(value * (1 + lean), 0, 1.15)))
     if rng.random() < 0.5:
@@ -251,13 +279,13 @@ def background(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def picture(
-    rig: Rig, rng: np.random.Generator, who: np.random.Generator
+    rig: Rig, rng: np.random.Generator, who: np.random.Generator, *, dense: bool
 ) -> tuple[Image.Image, dict[str, float]]:
     """One face and its labels. `who` decides what belongs to the person, `rng` what belongs to the picture."""
     r = rig.r
     n = IDENTITY_SHAPES
     ident = who.normal(0, who.uniform(0.35, 0.7), n).astype("f4")
-    on = activations(rng)
+    on = dense_activations(r, rng) if dense else activations(rng)
     w = weights(r, on, rng)
     used = np.flatnonzero(w)
     v = r.NEU + np.tensordot(ident, r.ID[:n], 1)
@@ -316,11 +344,11 @@ def start(folder: Path) -> None:
     _rig.append(Rig(folder))
 
 
-def make(seed: int, person: int, number: int, path: Path) -> dict[str, float]:
+def make(seed: int, person: int, number: int, path: Path, dense: bool) -> dict[str, float]:
     """Render one picture to a file; its labels."""
-    image, truth = picture(
-        _rig[0], np.random.default_rng((seed, 1, number)), np.random.default_rng((seed, 2, person))
-    )
+    rng, who = np.random.default_rng((seed, 1, number)), np.random.default_rng((seed, 2, person))
+    plain = dense and number % 2 == 0
+    image, truth = plain_picture(_rig[0], rng, who) if plain else picture(_rig[0], rng, who, dense=dense)
     image.save(path, compress_level=1)
     return truth
 
@@ -334,11 +362,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=9000)
     parser.add_argument("--people", type=int, help="identities [default: a third of the count]")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--dense", action="store_true", help="mix action units as render.py does; half plain looks"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     a = parser.parse_args()
     a.output.mkdir(parents=True, exist_ok=True)
     people = a.people or max(1, a.count // 3)
-    jobs = [(a.seed, i % people, i, a.output / f"face_{a.seed}_{i:06}.png") for i in range(a.count)]
+    jobs = [(a.seed, i % people, i, a.output / f"face_{a.seed}_{i:06}.png", a.dense) for i in range(a.count)]
     with ProcessPoolExecutor(a.workers, initializer=start, initargs=(a.ict.resolve(),)) as pool:
         rows = list(pool.map(make, *zip(*jobs, strict=True), chunksize=32))
     with (a.output / "labels.csv").open("w", newline="") as file:
@@ -346,7 +377,7 @@ def main() -> None:
         writer.writeheader()
         writer.writerows(
             {"image": path.name, "subject": f"{seed}-{who}"} | row
-            for (seed, who, _, path), row in zip(jobs, rows, strict=True)
+            for (seed, who, _, path, _), row in zip(jobs, rows, strict=True)
         )
     print(f"{len(rows)} faces of {people} people in {a.output}")
 
