@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -11,10 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from curate.engines.local import LocalEngine
-from curate.errors import InputError, ModelError
+from curate.errors import InputError
 from curate.known import Known
 from curate.manifest import FILE, SourceRecord, begin_manifest, now, read_manifest
-from curate.models.pack import find_pack
 from curate.models.session import Device, resolve_device
 from curate.run import Progress, Run
 from curate.scorers.geometry import Geometry
@@ -27,6 +25,7 @@ from curate.target import check_folder, default_folder, locked
 
 # A worker on a GPU needs memory there for every network.
 _GPU_WORKERS = 4
+DEFAULT_SCORERS = ("mesh", "quality", "lite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def score(
         out: the score set; `NAME.scores` in the working directory if None.
         split: of a data set; all of them if None.
         limit: at most so many pictures.
-        scorers: their names; `default_scorers()` if None.
+        scorers: their names; if None, `DEFAULT_SCORERS`, less what would fill columns of a scorer that the set has.
         faces: score the `largest` face of a picture, or `all` of them; None is what the set has, or the largest.
         landmarks: keep all 478 landmarks; None is what the set has, or no.
         mesh: `mediapipe` takes the original face mesh instead of ours (`onnx`); None is what the set has, or ours.
@@ -114,7 +113,7 @@ def score(
     earlier = None if overwrite or not (folder / FILE).exists() else read_manifest(folder)
     had = earlier.options if earlier else {}
     scoring = Scoring(
-        tuple(make_scorer(name) for name in dict.fromkeys(scorers or default_scorers())),
+        tuple(make_scorer(name) for name in dict.fromkeys(scorers or DEFAULT_SCORERS)),
         faces=faces or ("all" if had.get("faces") == "all" else "largest"),
         mesh=mesh or ("mediapipe" if had.get("mesh") == "mediapipe" else "onnx"),
         device=resolve_device(device),
@@ -133,7 +132,7 @@ def score(
                 path.unlink(missing_ok=True)
         known = Known(folder)
         aside = [set_aside(path).name for path in known.damaged]
-        scoring = _with_present_scorers(scoring, known, folder, landmarks)
+        scoring = _with_present_scorers(scoring, known, folder, landmarks, asked=scorers is not None)
         manifest = begin_manifest(
             # Single pictures that are added to a set do not make it theirs.
             earlier.source if earlier and pictures.partial else record,
@@ -165,15 +164,6 @@ def score(
     return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, warnings)
 
 
-def default_scorers() -> list[str]:
-    """What is scored unless told otherwise: everything whose models are there."""
-    names = ["mesh", "quality"]
-    with contextlib.suppress(ModelError):
-        find_pack("libreface")
-        names.append("libreface")
-    return names
-
-
 def _default_workers(device: Device) -> int:
     return min(cores(), _GPU_WORKERS) if device == "cuda" else cores()
 
@@ -185,11 +175,25 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _with_present_scorers(scoring: Scoring, known: Known, folder: Path, landmarks: bool) -> Scoring:
-    """Add the scorers that the set has already: new rows must not lack columns that old ones have."""
-    asked = {scorer.name for scorer in scoring.scorers}
+def _with_present_scorers(
+    scoring: Scoring, known: Known, folder: Path, landmarks: bool, *, asked: bool
+) -> Scoring:
+    """Add the scorers that the set has already: new rows must not lack columns that old ones have.
+
+    Where nobody asked for scorers, one that would fill another's columns is left out.
+    """
+    named = {scorer.name for scorer in scoring.scorers}
     present = {name for shard in known.shards.values() for name in shard.scorers}
-    scorers = (*scoring.scorers, *(make_scorer(name) for name in sorted(present - asked)))
+    others = [make_scorer(name) for name in sorted(present - named)]
+    taken = {column.name for scorer in others for column in scorer.columns}
+    scorers = (
+        *(
+            s
+            for s in scoring.scorers
+            if asked or s.name in present or not taken & {c.name for c in s.columns}
+        ),
+        *others,
+    )
     scorers = tuple(Geometry(landmarks) if isinstance(s, Geometry) else s for s in scorers)
     owners: dict[str, str] = {}
     for scorer in scorers:
@@ -198,7 +202,7 @@ def _with_present_scorers(scoring: Scoring, known: Known, folder: Path, landmark
             if other != scorer.name:
                 raise InputError(
                     f"the scorers {other} and {scorer.name} both fill the column {column.name}",
-                    where=str(folder) if present - asked else "--scorers",
+                    where=str(folder) if others else "--scorers",
                     hint="choose one of them with --scorers; in a set that has the other: -o, or --overwrite",
                 )
     return replace(scoring, scorers=scorers)

@@ -25,6 +25,7 @@ _SHIPPED = Path(__file__).resolve().parent / "packs"
 _CURES = {
     "libreface": "curate models pull libreface",
     "face-mesh": "pip install --force-reinstall curate-faces",
+    "lite": "pip install --force-reinstall curate-faces",
 }
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -44,7 +45,7 @@ class Licence(_Card):
 
 
 class File(_Card):
-    """One file of a pack. `role` is `network`, `notice` or `source`."""
+    """One file of a pack. `role` is `network`, `notice`, `source` or `log`."""
 
     sha256: Sha256
     bytes: int

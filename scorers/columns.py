@@ -141,7 +141,7 @@ IDENTITY = tuple(_identity())
 FACE = tuple(_face())
 QUALITY = tuple(_quality())
 CATALOGUE = (
-    *IDENTITY, *FACE, landmarks_column(), *QUALITY, *expression_columns("libreface"), *gaze_columns("libreface")
+    *IDENTITY, *FACE, landmarks_column(), *QUALITY, *expression_columns("lite or libreface"), *gaze_columns("libreface")
 )  # fmt: skip
 
 

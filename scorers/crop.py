@@ -77,7 +77,7 @@ def face_shape(landmarks: NDArray[np.floating], sizes: NDArray[np.integer]) -> N
     points = landmarks.astype(np.float64) * np.stack([width, height, width], axis=1)[:, None]
     fit = rigid_fit(points)
     seen = points * (1, -1, -1) - fit.shift[:, None]
-    shape = np.einsum("nki,nij->nkj", seen, fit.rotation) / fit.scale[:, None, None]
+    shape: NDArray[np.float64] = np.einsum("nki,nij->nkj", seen, fit.rotation) / fit.scale[:, None, None]
     return shape.astype(np.float32)
 
 

@@ -98,11 +98,13 @@ def _built_in() -> dict[str, Callable[[], Scorer]]:
     from curate.scorers.fake import FakeScorer
     from curate.scorers.geometry import Geometry
     from curate.scorers.libreface import LibreFace, LibreFaceSeparate
+    from curate.scorers.lite import Lite
     from curate.scorers.quality import Quality
 
     return {
         Geometry.name: Geometry,
         Quality.name: Quality,
+        Lite.name: Lite,
         LibreFace.name: LibreFace,
         LibreFaceSeparate.name: LibreFaceSeparate,
         FakeScorer.name: FakeScorer,

@@ -93,7 +93,7 @@ def _models() -> list[Finding]:
     from curate.models.pack import cache_dir, find_pack
 
     findings = [Finding("model cache", "ok", str(cache_dir()))]
-    for name, essential in (("face-mesh", True), ("libreface", False)):
+    for name, essential in (("face-mesh", True), ("lite", True), ("libreface", False)):
         try:
             pack = find_pack(name)
         except ModelError as problem:

@@ -61,6 +61,36 @@ def list_models(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
 
 
 @app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="A model pack, say lite.", show_default=False)],
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """The card of a model pack: licence, source, what it was trained on, how good it is.
+
+    Examples:
+
+      curate models show lite
+    """
+    from curate.models.pack import find_pack
+
+    pack = find_pack(name)
+    output = Output(json, quiet)
+    output.data({"folder": str(pack.folder), **pack.model_dump(mode="json", exclude_defaults=True)})
+    output.plain(f"{pack.name} {pack.version}: {pack.title}, in {pack.folder}")
+    licence = " ".join(filter(None, (pack.licence.name, pack.licence.url, pack.licence.summary)))
+    for title, text in (
+        ("licence", licence),
+        ("source", pack.source),
+        ("training data", pack.training_data),
+        ("accuracy", pack.accuracy),
+    ):
+        output.text(f"\n{title}")
+        for line in text.splitlines():
+            output.plain(f"  {line}")
+
+
+@app.command()
 def pull(
     name: Annotated[str, typer.Argument(help="libreface", show_default=False)],
     form: Annotated[

@@ -53,8 +53,8 @@ def score(
     scorers: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated: mesh, quality, libreface, libreface-separate, fake ... "
-            "[default: all whose models are there].",
+            help="Comma-separated: mesh, quality, lite, libreface, libreface-separate, fake ... "
+            "[default: mesh,quality,lite].",
             show_default=False,
         ),
     ] = None,
@@ -131,7 +131,7 @@ def score(
     except KeyboardInterrupt:
         output.text("\nStopped. What was scored is kept: the same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
-    _tell(summary, output, scorers is None)
+    _tell(summary, output)
     if not summary.complete:
         if strict:
             missing = sum(summary.statuses.values()) - summary.faces
@@ -154,9 +154,7 @@ def _names(scorers: str | None) -> list[str] | None:
     return names
 
 
-def _tell(summary: Summary, output: Output, default_scorers: bool) -> None:
-    from curate.api import default_scorers as scorers_at_hand
-
+def _tell(summary: Summary, output: Output) -> None:
     output.data(
         {
             "folder": str(summary.folder),
@@ -179,10 +177,6 @@ def _tell(summary: Summary, output: Output, default_scorers: bool) -> None:
     rows.append(("time", f"{duration(summary.seconds)}{rate}"))
     rows.append(("written to", _shown(summary.folder)))
     output.table(["", ""], rows)
-    if default_scorers and "libreface" not in scorers_at_hand():
-        output.hint(
-            "curate models pull libreface", "Action units and expression need the LibreFace weights:  "
-        )
     output.hint(f"curate show {_shown(summary.folder)}", "Next:  ")
 
 

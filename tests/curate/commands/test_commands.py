@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from pictures import noise
+
+from curate.scoreset import open_scores
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {
@@ -62,11 +65,32 @@ def test_nothing_is_written_among_the_pictures(pictures: Path) -> None:
     assert (pictures.parent / "pictures.scores").is_dir()
 
 
-def test_example_faces_are_scored_without_libreface_and_the_way_to_it_is_named(tmp_path: Path) -> None:
+def test_example_faces_get_action_units_and_expression_without_any_download(tmp_path: Path) -> None:
     done = curate("score", ROOT / "examples" / "faces", "-o", tmp_path / "faces.scores")
     assert done.returncode == 0, done.stderr
     assert re.search(r"faces scored\s+32", done.stdout)
-    assert "curate models pull libreface" in done.stdout
+    rows = open_scores(tmp_path / "faces.scores").read()
+    assert rows["au12"].null_count() == 0
+    assert rows["expression"].null_count() == 0
+    smile = rows.filter(pl.col("image").str.ends_with("seed0071.jpg"))
+    assert smile["expression"].item() == "happiness"
+
+
+def test_a_set_that_another_scorer_filled_keeps_it(tmp_path: Path) -> None:
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    for name in ("seed0004.jpg", "seed0071.jpg"):
+        shutil.copy(ROOT / "examples" / "faces" / name, faces)
+    assert curate("score", faces, "--scorers", "fake", cwd=tmp_path).returncode == 0
+    before = open_scores(tmp_path / "faces.scores").read()
+    done = curate("score", faces, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = open_scores(tmp_path / "faces.scores").read()
+    assert after["au12"].to_list() == before["au12"].to_list()
+    assert after["yaw"].null_count() == 0  # the mesh has no quarrel with it
+    refused = curate("score", faces, "--scorers", "lite", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "both fill the column" in refused.stderr
 
 
 def test_with_json_the_answer_is_one_document(pictures: Path, tmp_path: Path) -> None:
@@ -228,3 +252,15 @@ def test_ctrl_c_while_workers_start_is_quiet(tmp_path: Path, seconds: float) -> 
     code, _, errors = interrupted(command, tmp_path, after=seconds)
     assert code == 130
     assert "Traceback" not in errors
+
+
+def test_the_card_of_a_model_says_licence_training_data_and_accuracy(tmp_path: Path) -> None:
+    shown = curate("models", "show", "lite", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    for words in ("Apache-2.0", "training data", "FER+", "accuracy"):
+        assert words in shown.stdout
+    card = json.loads(curate("models", "show", "lite", "--json", cwd=tmp_path).stdout)
+    assert card["files"]["lite.onnx"]["bytes"] < 8_000_000
+    missing = curate("models", "show", "liet", cwd=tmp_path)
+    assert missing.returncode == 1
+    assert "curate models list" in missing.stderr

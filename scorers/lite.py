@@ -1,0 +1,84 @@
+"""The scorer `lite`: action units and expression by our own small network, which comes with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.models.pack import find_pack
+from curate.models.session import Device, open_session
+from curate.scorers.columns import EXPRESSIONS, Column, expression_columns
+from curate.scorers.crop import face_crop, face_shape, mirror_points
+from curate.scorers.face import Face
+from curate.scorers.pose import canonical_face
+from curate.scorers.scorer import MESH_PACK, Values
+
+PACK = "lite"
+_ROLE = "face"
+
+
+class Lite:
+    """Reads the face's own pixels and its mesh, and those of its mirror image; no gaze."""
+
+    name = "lite"
+    version = "1"
+    needs_mesh = True
+    packs: tuple[str, ...] = (PACK, MESH_PACK)
+    options: Mapping[str, str] = {}
+    columns: tuple[Column, ...] = expression_columns("lite")
+
+    def open(self, device: Device) -> None:
+        """Load the network; ModelError where its pack is damaged."""
+        pack = find_pack(PACK)
+        self._card = pack.network(_ROLE)
+        self._session = open_session(pack, _ROLE, device=device)
+
+    def score(self, faces: Sequence[Face]) -> Values:
+        """One value a face for each column: the mean of the answers to the face and to its mirror image."""
+        x = network_inputs(faces, self._card.input.size[0])
+        shape = x["shape"].reshape(len(faces), -1, 3)
+        both = {
+            "pixels": np.concatenate([x["pixels"], x["pixels"][..., ::-1]]),
+            "shape": np.concatenate([shape, mirrored(shape)]).reshape(2 * len(faces), -1),
+        }
+        out = self._session.run(both)
+        return self._values(
+            {name: answers.reshape(2, len(faces), -1).mean(axis=0) for name, answers in out.items()}
+        )
+
+    def _values(self, out: Mapping[str, NDArray[np.float32]]) -> Values:
+        values: dict[str, NDArray[np.generic] | Sequence[object]] = {}
+        for task, name in (("intensity", "{}"), ("presence", "{}_p")):
+            card = self._card.outputs[task]
+            columns = (name.format(label) for label in card.labels)
+            values.update(zip(columns, (card.factor * out[task]).T, strict=True))
+        p = out["expression"].astype(np.float64)
+        p /= p.sum(axis=1, keepdims=True)
+        values.update(zip(EXPRESSIONS, p.T, strict=True))
+        values["expression"] = [EXPRESSIONS[i] for i in p.argmax(axis=1)]
+        values["confidence"] = p.max(axis=1)
+        return values
+
+
+def network_inputs(faces: Sequence[Face], side: int) -> dict[str, NDArray[np.float32]]:
+    """`pixels` (N, 1, side, side), grey from 0 to 1, and `shape` (N, 1434), less the canonical face; float32."""
+    import cv2
+
+    pixels = np.empty((len(faces), 1, side, side), np.float32)
+    for slot, face in zip(pixels, faces, strict=True):
+        crop = face_crop(face.pixels, face.mesh, side)
+        np.multiply(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32(1 / 255), out=slot[0])
+    landmarks = np.stack([face.mesh for face in faces])
+    sizes = np.array([(face.width, face.height) for face in faces])
+    shape = face_shape(landmarks, sizes) - canonical_face().astype(np.float32)
+    return {"pixels": pixels, "shape": shape.reshape(len(faces), -1)}
+
+
+def mirrored(shape: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, 478, 3) differences from the canonical face, of the mirror image."""
+    canonical = canonical_face().astype(np.float32)
+    flipped = (shape + canonical) * np.array((-1, 1, 1), np.float32)
+    mirror: NDArray[np.float32] = flipped[:, mirror_points()] - canonical
+    return mirror
