@@ -7,6 +7,7 @@ camera or the painter; the pixels say what a mesh cannot: creases, teeth, a wrin
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
@@ -24,7 +25,7 @@ _MESH_HIDDEN, _MESH_FEATURES = 192, 128
 # Of a batch in training, so many go without their pixels, and as many without their mesh: neither half may
 # lean on the other, since a new kind of picture can spoil either.
 _BLIND = 0.12
-_CELLS = 3 * 3  # of the last stage: where on the face something is seen matters, so they are not averaged
+_STRIDES = 32  # the stem's and the blocks' together
 _CONTRAST = 0.05  # of the full range; a flat crop is not blown up to noise
 
 
@@ -53,9 +54,12 @@ class Lite(nn.Module):
 
     Args:
         tasks: which answers: `intensity` (12, 0 to 5), `presence` (12 logits), `expression` (8 logits).
+        side: of the crop in pixels.
     """
 
-    def __init__(self, tasks: tuple[str, ...] = ("intensity", "presence", "expression")) -> None:
+    def __init__(
+        self, tasks: tuple[str, ...] = ("intensity", "presence", "expression"), side: int = SIDE
+    ) -> None:
         super().__init__()
         blocks: list[nn.Module] = []
         for into, out, depth in zip((_WIDTHS[0], *_WIDTHS), _WIDTHS, _DEPTHS, strict=False):
@@ -67,7 +71,9 @@ class Lite(nn.Module):
         )
         self.mesh_second = nn.Linear(_MESH_HIDDEN, _MESH_FEATURES)
         self.drop = nn.Dropout(0.3)
-        self.join = nn.Linear(_WIDTHS[-1] * _CELLS + _MESH_FEATURES, _FEATURES)
+        # The cells of the last stage are not averaged: where on the face something is seen matters.
+        cells = math.ceil(side / _STRIDES) ** 2
+        self.join = nn.Linear(_WIDTHS[-1] * cells + _MESH_FEATURES, _FEATURES)
         sizes = {"intensity": 12, "presence": 12, "expression": 8}
         self.heads = nn.ModuleDict({task: nn.Linear(_FEATURES, sizes[task]) for task in tasks})
         self.feature_size = _FEATURES
@@ -76,7 +82,7 @@ class Lite(nn.Module):
         """[N, 256].
 
         Args:
-            pixels: [N, 1, 96, 96], 0 to 1.
+            pixels: [N, 1, side, side], 0 to 1.
             shape: [N, 1434], the mesh as `curate.scorers.crop.face_shape` gives it less the canonical face.
         """
         mean = pixels.mean((1, 2, 3), keepdim=True)

@@ -201,7 +201,7 @@ def _repvgg_a0(tasks: tuple[str, ...], side: int, channels: int, *, head: HeadKi
 def _lite(tasks: tuple[str, ...], side: int, channels: int, **options: Any) -> _Built:
     from curate.models.lite import Lite
 
-    return Lite(tasks=tasks, **options), {"pixels": (channels, side, side), "shape": (SHAPE,)}
+    return Lite(tasks=tasks, side=side, **options), {"pixels": (channels, side, side), "shape": (SHAPE,)}
 
 
 _BUILDERS: dict[str, Callable[..., _Built]] = {

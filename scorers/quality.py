@@ -88,7 +88,8 @@ def sharpness(luma: NDArray[np.uint8]) -> float:
 def phash(pixels: NDArray[np.uint8]) -> int:
     """The 64-bit DCT hash of Zauner (2010), bit for bit that of the `imagehash` package.
 
-    (Of pictures more than 1.5 times as tall as wide, that of `imagehash` on Pillow 12 and older.)
+    (Of pictures taller than wide, that of `imagehash` on Pillow 12 and older: newer ones scale the columns of some
+    of them first, and round differently.)
 
     Args:
         pixels: (H, W, 3) uint8 RGB.

@@ -71,7 +71,9 @@ def test_ten_kills_at_random_times_end_with_the_rows_of_an_uninterrupted_run(
                 os.kill(shots.choice(targets), signal.SIGKILL)
                 killed += 1
         _, said = run.communicate()
-        assert b"Traceback" not in said
+        # A worker that was just starting when its parent was killed has nobody to read its orders from, and
+        # Python's own start-up says so.
+        assert b"Traceback" not in said or (victim == "parent" and b"pickle.load(from_parent)" in said)
         assert run.returncode in (-signal.SIGKILL, 3)  # 3: all but the broken picture is scored
         anew = run.returncode == 3
     last = subprocess.run([*COMMAND, str(folder), "-o", str(out), *OPTIONS])

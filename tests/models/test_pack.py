@@ -80,7 +80,7 @@ def test_users_pack_comes_before_the_shipped_one(tmp_path: Path) -> None:
     own = make(cache_dir() / "models" / "face-mesh")
     assert find_pack("face-mesh").folder == own.folder
     make(cache_dir() / "models" / "aardvark")
-    assert [pack.name for pack in list_packs()] == ["aardvark", "face-mesh"]
+    assert [pack.name for pack in list_packs()] == ["aardvark", "face-mesh", "lite"]
 
 
 def test_missing_pack_says_how_to_get_it() -> None:
