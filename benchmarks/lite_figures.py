@@ -4,7 +4,8 @@
 
 `renders-test` comes from `benchmarks/render_training_faces.py --seed 2 --count 700 --people 700`: identities and
 looks that no training picture has. `--other NAME=FOLDER` adds faces of another rig (`labels.csv` with `image` and
-the label columns). Writes `figures.json` and `figures.md`; what is scored lies beside them and is used again.
+the label columns). Writes `figures.json`, which `ship_lite.py` prints on the card; what is scored lies beside it
+and is used again.
 """
 
 from __future__ import annotations
