@@ -25,7 +25,7 @@ LICENCE = Licence(
     summary="The weights are this project's own, trained from scratch by the recipe `lite`.",
 )
 TRAINING_DATA = (
-    "FER+ train (labels MIT; 26,238 web photographs of 48 pixels, none of which is in this package): expression, on the "
+    "FER+ train (labels MIT; 26,238 web photographs of 48 pixels, none of them in this package): expression, on the "
     "votes. Faces rendered with known action units: ICT-FaceKit light (MIT) by benchmarks/render_training_faces.py; "
     "MakeHuman hm08 / MPFB2 with Face Units 01 (CC0) by benchmarks/render_second_rig.py. A quarter of DiffusionFER "
     "(CC0; 126 Stable Diffusion portraits whose two labels agree): expression. No weights of others were used: "
