@@ -18,6 +18,7 @@ VERSION = "1"
 # In eye distances of the canonical face: from the hairline to below a dropped jaw.
 _CENTRE = (0.0, -0.5, 0.1)
 SIDE = 2.8
+_LEAST = 1e-6  # pixels an eye distance; a mesh that is a single point has no shape
 
 
 def face_crop(
@@ -41,7 +42,7 @@ def face_crop(
     scale, rotation = float(fit.scale[0]), fit.rotation[0]
     x, y, _ = scale * (rotation @ np.array(_CENTRE)) + fit.shift[0]
     roll = np.arctan2(rotation[1, 0], rotation[0, 0])
-    step = max(SIDE * scale * margin / size, 1e-6)  # pixels of the picture in one of the result
+    step = max(SIDE * scale * margin / size, _LEAST)  # pixels of the picture in one of the result
     across = step * np.array([np.cos(roll), -np.sin(roll)])
     down = step * np.array([np.sin(roll), np.cos(roll)])
     half = (size - 1) / 2
@@ -77,7 +78,8 @@ def face_shape(landmarks: NDArray[np.floating], sizes: NDArray[np.integer]) -> N
     points = landmarks.astype(np.float64) * np.stack([width, height, width], axis=1)[:, None]
     fit = rigid_fit(points)
     seen = points * (1, -1, -1) - fit.shift[:, None]
-    shape: NDArray[np.float64] = np.einsum("nki,nij->nkj", seen, fit.rotation) / fit.scale[:, None, None]
+    shape: NDArray[np.float64] = np.einsum("nki,nij->nkj", seen, fit.rotation)
+    shape /= np.maximum(fit.scale, _LEAST)[:, None, None]
     return shape.astype(np.float32)
 
 

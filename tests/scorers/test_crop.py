@@ -109,3 +109,9 @@ def test_a_face_that_leaves_the_picture_repeats_its_edge() -> None:
     assert (face_crop(pixels, landmarks, 96) == 200).all()
     outside = landmarks + np.array((3.0, 3.0, 0))
     assert (face_crop(pixels, outside, 96) == 200).all()
+
+
+def test_a_mesh_that_is_a_single_point_has_a_finite_shape_and_a_crop() -> None:
+    point = np.full((478, 3), 0.5, np.float32)
+    assert np.isfinite(face_shape(point[None], np.array([[60, 40]]))).all()
+    assert face_crop(np.full((40, 60, 3), 9, np.uint8), point, 32).shape == (32, 32, 3)
