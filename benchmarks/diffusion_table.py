@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-NAMES = {"angry": "anger", "happy": "happiness", "sad": "sadness"}
+from curate.models.datasets.labelled import expression_named
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
         (a.output / folder).mkdir(parents=True, exist_ok=True)
     for row in pl.read_parquet(a.parquet).to_dicts():
         digest = hashlib.sha256(row["image"]).hexdigest()
-        label = NAMES.get(row["folder_label"], row["folder_label"])
+        label = expression_named(row["folder_label"])
         aside = int(digest[:8], 16) % 4 == 0
         if aside and label != row["sheet_label"]:
             continue

@@ -58,9 +58,7 @@ def _confusion(axes: Axes, score: ExpressionScore) -> None:
     axes.set_xticks(range(len(score.classes)), score.classes, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(score.classes)), score.classes)
     axes.set(xlabel="answer", ylabel="label")
-    axes.set_title(
-        f"Expression: accuracy {_words(score.accuracy)}\nmacro-F1 {_words(score.macro_f1)}", fontsize=10
-    )
+    axes.set_title(f"Expression: accuracy {score.accuracy}\nmacro-F1 {score.macro_f1}", fontsize=10)
 
 
 def _reliability(axes: Axes, score: ExpressionScore) -> None:
@@ -86,20 +84,20 @@ def _reliability(axes: Axes, score: ExpressionScore) -> None:
         xlim=(0, 1), ylim=(-0.14, 1.02), xlabel="probability of the answer", ylabel="share that is right"
     )
     axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, frameon=False)
-    axes.set_title(f"Calibration: ECE {_words(score.ece)}", fontsize=10)
+    axes.set_title(f"Calibration: ECE {score.ece}", fontsize=10)
 
 
 def _intensities(axes: Axes, scores: Sequence[IntensityScore], mean: IntensityScore | None) -> None:
     _bars(axes, [(s.column.upper(), s.pcc) for s in scores], mean.pcc if mean else None)
     axes.set(ylabel="Pearson correlation")
-    axes.set_title(f"Intensity: mean PCC {_words(mean.pcc) if mean else ''}", fontsize=10)
+    axes.set_title(f"Intensity: mean PCC {mean.pcc if mean else ''}", fontsize=10)
 
 
 def _presences(axes: Axes, scores: Sequence[PresenceScore], mean: PresenceScore | None) -> None:
     names = [s.column.removesuffix("_p").upper() for s in scores]
     _bars(axes, [(n, s.f1) for n, s in zip(names, scores, strict=True)], mean.f1 if mean else None)
     axes.set(ylabel="F1")
-    axes.set_title(f"Presence: mean F1 {_words(mean.f1) if mean else ''}", fontsize=10)
+    axes.set_title(f"Presence: mean F1 {mean.f1 if mean else ''}", fontsize=10)
 
 
 def _bars(axes: Axes, named: Sequence[tuple[str, Estimate]], mean: Estimate | None) -> None:
@@ -118,11 +116,3 @@ def _bars(axes: Axes, named: Sequence[tuple[str, Estimate]], mean: Estimate | No
     axes.set(ylim=(min(0.0, lowest * 1.05), 1))
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(named)), [name for name, _ in named], rotation=60, fontsize=9)
-
-
-def _words(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "-"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

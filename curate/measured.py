@@ -17,11 +17,21 @@ class _Part(BaseModel):
 
 
 class Estimate(_Part):
-    """A measure and the ends of its 95 % interval; None where it has none (see `curate.models.metrics`)."""
+    """A measure and the ends of its 95 % interval; None where it has none (see `curate.models.metrics`).
+
+    As words: `0.719 [0.678, 0.758]`.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "-"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 class IntensityScore(_Part):

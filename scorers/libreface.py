@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 from curate.errors import ModelError
 from curate.models.pack import ModelPack, find_pack
 from curate.models.session import Device
-from curate.scorers.columns import (
-    EXPRESSIONS,
-    INTENSITY_AUS,
-    PRESENCE_AUS,
-    Column,
-    expression_columns,
-    gaze_columns,
-)
+from curate.scorers.answers import Answers, action_units, expressions
+from curate.scorers.columns import Column, expression_columns, gaze_columns
 from curate.scorers.face import Face
 from curate.scorers.mesh import FaceMesh
 from curate.scorers.networks import Networks
@@ -75,13 +69,9 @@ class LibreFace:
         for head in self._heads:
             # Some exports leave the pooling's two empty axes in place.
             out |= self._networks.on_features(head, out["feature"].reshape(len(faces), -1))
-        values: dict[str, NDArray[np.generic] | Sequence[object]] = {}
-        intensity, presence = (
-            5 * _either(out, "intensity", "au_intensity"),
-            _either(out, "presence", "au_presence"),
+        values = action_units(
+            5 * _either(out, "intensity", "au_intensity"), _either(out, "presence", "au_presence")
         )
-        values.update(zip((f"au{n:02}" for n in INTENSITY_AUS), intensity.T, strict=True))
-        values.update(zip((f"au{n:02}_p" for n in PRESENCE_AUS), presence.T, strict=True))
         values.update(expression_values(_either(out, "expression", "FEs")))
         if self._mesh is not None:
             values.update(self._gaze(aligned, self._mesh))
@@ -105,7 +95,7 @@ class LibreFaceSeparate(LibreFace):
     _forms = ((("au_intensity", "au_presence"), ()),)
 
 
-def expression_values(scores: NDArray[np.float32]) -> dict[str, NDArray[np.generic] | Sequence[object]]:
+def expression_values(scores: NDArray[np.float32]) -> Answers:
     """Eight probabilities, the best of them and its name.
 
     The network was trained with a softmax over its sigmoids, and such a softmax is nearly flat whatever the
@@ -120,10 +110,7 @@ def expression_values(scores: NDArray[np.float32]) -> dict[str, NDArray[np.gener
     p = odds / odds.sum(axis=1, keepdims=True)
     # The label is the network's own argmax: odds that saturate alike must not change it.
     best = scores.argmax(axis=1)
-    values: dict[str, NDArray[np.generic] | Sequence[object]] = dict(zip(EXPRESSIONS, p.T, strict=True))
-    values["expression"] = [EXPRESSIONS[i] for i in best]
-    values["confidence"] = p[np.arange(len(p)), best]
-    return values
+    return expressions(p, best)
 
 
 def gaze_features(landmarks: NDArray[np.float32], side: int) -> NDArray[np.float32]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from curate.models.pack import find_pack
 from curate.models.session import Device, open_session
-from curate.scorers.columns import EXPRESSIONS, Column, expression_columns
+from curate.scorers.answers import action_units, expressions
+from curate.scorers.columns import Column, expression_columns
 from curate.scorers.crop import face_crop, face_shape, mirror_points
 from curate.scorers.face import Face
 from curate.scorers.pose import canonical_face
@@ -44,22 +45,11 @@ class Lite:
             "shape": np.concatenate([shape, mirrored(shape)]).reshape(2 * len(faces), -1),
         }
         out = self._session.run(both)
-        return self._values(
-            {name: answers.reshape(2, len(faces), -1).mean(axis=0) for name, answers in out.items()}
-        )
-
-    def _values(self, out: Mapping[str, NDArray[np.float32]]) -> Values:
-        values: dict[str, NDArray[np.generic] | Sequence[object]] = {}
-        for task, name in (("intensity", "{}"), ("presence", "{}_p")):
-            card = self._card.outputs[task]
-            columns = (name.format(label) for label in card.labels)
-            values.update(zip(columns, (card.factor * out[task]).T, strict=True))
-        p = out["expression"].astype(np.float64)
+        mean = {name: answers.reshape(2, len(faces), -1).mean(axis=0) for name, answers in out.items()}
+        p = mean["expression"].astype(np.float64)
         p /= p.sum(axis=1, keepdims=True)
-        values.update(zip(EXPRESSIONS, p.T, strict=True))
-        values["expression"] = [EXPRESSIONS[i] for i in p.argmax(axis=1)]
-        values["confidence"] = p.max(axis=1)
-        return values
+        factor = self._card.outputs["intensity"].factor
+        return action_units(factor * mean["intensity"], mean["presence"]) | expressions(p, p.argmax(axis=1))
 
 
 def network_inputs(faces: Sequence[Face], side: int) -> dict[str, NDArray[np.float32]]:

@@ -12,7 +12,7 @@ from curate.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
     from curate.evaluation_plot import Format
-    from curate.measured import Counts, Estimate, Evaluation, ExpressionScore
+    from curate.measured import Counts, Evaluation, ExpressionScore
 
 
 class Classes(StrEnum):
@@ -107,7 +107,7 @@ def _tell(answer: Evaluation, output: Output) -> None:
         columns = ["intensity", "labels", "PCC", "ICC(3,1)", "MSE", "MAE"]
         output.table(
             columns,
-            ([r.column, _n(r.column, r.n), *map(_cell, (r.pcc, r.icc, r.mse, r.mae))] for r in rows),
+            ([r.column, _n(r.column, r.n), *map(str, (r.pcc, r.icc, r.mse, r.mae))] for r in rows),
             right=columns[1:],
         )
     if answer.presences:
@@ -116,7 +116,7 @@ def _tell(answer: Evaluation, output: Output) -> None:
         output.table(
             columns,
             (
-                [r.column, _n(r.column, r.n), _n(r.column, r.positives), _cell(r.f1), _cell(r.accuracy)]
+                [r.column, _n(r.column, r.n), _n(r.column, r.positives), str(r.f1), str(r.accuracy)]
                 for r in found
             ),
             right=columns[1:],
@@ -153,10 +153,10 @@ def _tell_expression(score: ExpressionScore, output: Output) -> None:
     output.table(
         ["expression", "", ""],
         [
-            ("accuracy", _cell(score.accuracy), f"of {score.n:,} faces found"),
-            ("accuracy of all", _cell(score.accuracy_of_all), wrong),
-            ("macro-F1", _cell(score.macro_f1), ""),
-            ("ECE", _cell(score.ece), "15 bins"),
+            ("accuracy", str(score.accuracy), f"of {score.n:,} faces found"),
+            ("accuracy of all", str(score.accuracy_of_all), wrong),
+            ("macro-F1", str(score.macro_f1), ""),
+            ("ECE", str(score.ece), "15 bins"),
             ("answers", str(len(score.classes)), ", ".join(score.classes)),
         ],
         fold=[""],
@@ -176,11 +176,3 @@ def _tell_expression(score: ExpressionScore, output: Output) -> None:
 
 def _n(column: str, count: int) -> str:
     return "" if column == "mean" else f"{count:,}"
-
-
-def _cell(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "-"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

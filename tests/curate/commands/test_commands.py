@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from pictures import noise
+from typed import curate
 
 from curate.scoreset import open_scores
 
@@ -32,19 +33,6 @@ HEAVY = {
     "pydantic",
     "huggingface_hub",
 }
-
-
-def curate(
-    *arguments: str | Path, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "curate.app", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=os.environ | environment,
-        timeout=120,
-    )
 
 
 def test_scoring_a_folder_writes_a_score_set_here_and_says_what_to_type_next(

@@ -5,23 +5,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from scoresets import certain, scores, write_set
+from typed import curate
 
 NAMES = [f"{i:02}.png" for i in range(12)]
 TOLD = ["fear", "happiness", "anger"] * 4
-
-
-def curate(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "curate.app", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ, timeout=120)
 
 
 @pytest.fixture

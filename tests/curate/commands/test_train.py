@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
+import typed
 
 from curate.errors import InputError, ModelError, RecipeError
 from curate.models.training.recipe import parse_recipe
@@ -32,17 +31,7 @@ data: [{dataset: faces}]
 """
 
 
-def curate(
-    *arguments: str | Path, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "curate.app", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | environment,
-        timeout=240,
-    )
+curate = partial(typed.curate, seconds=240, OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="")
 
 
 @pytest.fixture
