@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.cutting import SIZES
 from curate.errors import InputError, RecipeError
-from curate.preparing import SIZES, Prepared, Progress, prepare
+from curate.preparing import Prepared, Progress, prepare
 
 if TYPE_CHECKING:
     from curate.models.training.recipe import TrainingRecipe

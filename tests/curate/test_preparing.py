@@ -14,9 +14,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from curate.cutting import enlarged
 from curate.errors import InputError
 from curate.models.training.sets import TrainingSet
-from curate.preparing import Progress, enlarged, prepare
+from curate.preparing import Progress, prepare
 from curate.scorers.columns import EXPRESSIONS
 
 FACES = Path(__file__).resolve().parents[2] / "examples" / "faces"
