@@ -9,7 +9,7 @@ import typer
 
 from curate.commands import columns, doctor, evaluate, models, score, show, train
 from curate.errors import CurateError
-from curate.output import print_error
+from curate.output import INTERRUPTED, print_error
 
 app = typer.Typer(
     name="curate",
@@ -52,6 +52,8 @@ def main() -> None:
             raise
         print_error(error)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except Exception as error:  # the last line of defence: nobody should have to read a traceback
         if debug:
             raise

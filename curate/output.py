@@ -16,6 +16,8 @@ import typer
 
 from curate.errors import CurateError
 
+# The exit code of a command that was stopped with Ctrl-C, as shells have it.
+INTERRUPTED = 130
 _PIPE_WIDTH = 240
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curate.errors import InputError
-from curate.output import JsonFlag, Output, QuietFlag
+from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
     from curate.api import Summary
     from curate.run import Progress
 
-INTERRUPTED = 130
 NOT_ALL_SCORED = 3
 
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curate.errors import InputError, ModelError
-from curate.output import JsonFlag, Output, QuietFlag
+from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
     from curate.models.training.recipe import TrainingRecipe
     from curate.models.training.run import RunResult
     from curate.preparing import Prepared, Progress
 
-INTERRUPTED = 130
 _NEEDED = ("torch", "lightning", "torchmetrics", "onnx", "onnxscript")
 
 Recipe = Annotated[

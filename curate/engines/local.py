@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
@@ -206,7 +207,7 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
     def _start(self) -> _Worker[BatchT]:
         here, there = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(there, self._work), daemon=True)
-        with _environment(dict.fromkeys(_ONE_THREAD, "1")), _deaf_to_ctrl_c():
+        with _environment(dict.fromkeys(_ONE_THREAD, "1")), _ctrl_c_waits():
             process.start()
         # Ours alone is open now, so the end of the worker is the end of the pipe, and the other way round.
         there.close()
@@ -254,16 +255,26 @@ def _death(code: int | None) -> str:
 
 
 @contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A child that starts inside never hears Ctrl-C: stopping is the parent's decision."""
+def _ctrl_c_waits() -> Iterator[None]:
+    """A child that starts inside never hears Ctrl-C: stopping is the parent's decision, who hears it afterwards."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pressed: list[int] = []
+    # The handler is ours alone (another thread may be the one that is told); the mask is what a child inherits.
+    handler = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    mask = None
+    if os.name == "posix":
+        resource_tracker.ensure_running()  # the first child would start it, and end the mask on the way
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,19 @@ def _alive(pid: int) -> bool:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+def test_ctrl_c_while_a_worker_starts_is_heard_once_it_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    start = SpawnProcess.start
+
+    def start_slowly(process: SpawnProcess) -> None:
+        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        start(process)
+        started.append(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", start_slowly)
+    with pytest.raises(KeyboardInterrupt):
+        list(LocalEngine(Square(), workers=1).run(batches(3)))
+    assert len(started) == 1
