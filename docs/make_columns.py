@@ -27,6 +27,8 @@ def _line(column: Column) -> str:
     span = "" if column.low is None and column.high is None else f"{_n(column.low)} to {_n(column.high)}"
     values = ", ".join(f"`{value}`" for value in column.values)
     doc = f"{column.doc}: {values}" if values else column.doc
+    if column.formula:
+        doc += f"; {column.formula}".replace("|", "\\|") + (f" ({column.source})" if column.source else "")
     return f"| `{column.name}` | {column.dtype} | {span} | {column.unit} | {column.scorer or 'every input'} | {doc} |"
 
 

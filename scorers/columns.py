@@ -20,6 +20,9 @@ STATUSES = ("ok", "no_face", "unreadable", "too_small", "too_large", "crashed")
 EXPRESSIONS = ("neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt")
 INTENSITY_AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 PRESENCE_AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
+# AUs that have a presence but no intensity.
+PRESENCE_ONLY_AUS = tuple(n for n in PRESENCE_AUS if n not in INTENSITY_AUS)
+BANDS = ("frozen", "cool", "warm", "hot", "blazing")
 LANDMARKS = 478
 
 _AU_NAMES = {
@@ -42,6 +45,8 @@ class Column:
         unit: "" where it has none.
         low, high: the closed range of the values, where there is one.
         values: the words it may hold, where it is a category.
+        formula: how it follows from other columns, where it does.
+        source: where the formula comes from.
     """
 
     name: str
@@ -52,6 +57,8 @@ class Column:
     low: float | None = None
     high: float | None = None
     values: tuple[str, ...] = ()
+    formula: str = ""
+    source: str = ""
 
     @property
     def polars(self) -> PolarsType:
@@ -93,6 +100,14 @@ def _face() -> Iterable[Column]:
     yield Column("pitch", "Float32", "head nod; positive is looking up", "mesh", "degrees", -180, 180)
     yield Column(
         "roll", "Float32", "head tilt; positive is counter-clockwise as seen", "mesh", "degrees", -180, 180
+    )
+    yield Column(
+        "asymmetry",
+        "Float32",
+        "difference of the face's two sides; null beyond a yaw of 20 degrees",
+        "mesh",
+        low=0,
+        high=1,
     )
 
 
@@ -137,11 +152,215 @@ def gaze_columns(scorer: str) -> tuple[Column, ...]:
     )
 
 
+def _affect() -> Iterable[Column]:
+    russell = "Russell & Mehrabian 1977"
+    yield Column(
+        "valence",
+        "Float32",
+        "how pleasant the expression is",
+        "affect",
+        "",
+        -1,
+        1,
+        formula="sum p_k V_k",
+        source=russell,
+    )
+    yield Column(
+        "arousal",
+        "Float32",
+        "how excited the expression is",
+        "affect",
+        "",
+        -1,
+        1,
+        formula="sum p_k A_k",
+        source=russell,
+    )
+    yield Column(
+        "energy",
+        "Float32",
+        "how much the muscles do",
+        "affect",
+        "",
+        0,
+        1,
+        formula="E = 1 - exp(-S / 5), S = sum w_j x_j + sum over AU 7, 10, 14, 23, 24 of "
+        "2 clip(2 q_j - 1, 0, 1); w = 1, but .5 for AU25 and AU26",
+        source="FACS intensities (Ekman, Friesen & Hager 2002)",
+    )
+    yield Column(
+        "temperature",
+        "Float32",
+        "how much the face expresses; 100 I where the scorer has no action units",
+        "affect",
+        "",
+        0,
+        100,
+        formula="100 sqrt(I E), I = sum p_k |(V, A)_k| / .957",
+        source="docs/affect.md",
+    )
+    yield Column(
+        "tone",
+        "Float32",
+        "how pleasant it is; 50 is neither",
+        "affect",
+        "",
+        0,
+        100,
+        formula="50 + 50 clip(valence / .81, -1, 1)",
+        source="docs/affect.md",
+    )
+    yield Column(
+        "agreement",
+        "Float32",
+        "whether classifier and muscles say the same",
+        "affect",
+        "",
+        0,
+        1,
+        formula="1 - |I - E|",
+        source="docs/affect.md",
+    )
+    yield Column(
+        "ambivalence",
+        "Float32",
+        "how far the expressions that are seen contradict each other",
+        "affect",
+        "",
+        0,
+        1,
+        formula="I - |(valence, arousal)| / .957",
+        source="docs/affect.md",
+    )
+    yield Column(
+        "band",
+        "String",
+        "of the temperature",
+        "affect",
+        values=BANDS,
+        formula="frozen < 15 <= cool < 35 <= warm < 60 <= hot < 80 <= blazing",
+        source="docs/affect.md",
+    )
+
+
+def _measures() -> Iterable[Column]:
+    yield Column(
+        "duchenne",
+        "Float32",
+        "share of the eyes in a smile; null without one (au12 < 1)",
+        "measures",
+        "",
+        0,
+        1,
+        formula="x6 / (x6 + x12)",
+        source="Duchenne smile; says little of felt enjoyment (Ambadar, Cohn & Reed 2009)",
+    )
+    yield Column(
+        "pspi_lite",
+        "Float32",
+        "pain, without the closing of the eyes",
+        "measures",
+        "",
+        0,
+        15,
+        formula="x4 + max(x6, 2 [q7 > .5]) + max(x9, 2 [q10 > .5])",
+        source="PSPI (Prkachin & Solomon 2008)",
+    )
+    yield Column(
+        "congruence",
+        "Float32",
+        "how much of the expression's muscle pattern is there; null for neutral",
+        "measures",
+        "",
+        0,
+        1,
+        formula="mean over the AUs of the expression's prototype of min(x_j / 3, 1), or of q_j",
+        source="EMFACS; FACS investigator's guide, table 11-1 (Ekman & Friesen 1978)",
+    )
+    yield Column(
+        "muscles",
+        "String",
+        "the expression whose muscle pattern is there most; neutral where none is",
+        "measures",
+        values=EXPRESSIONS,
+        formula="argmax of the congruence over expressions, if it is .3 or more",
+        source="as congruence",
+    )
+    yield Column(
+        "au_conflicts",
+        "Int32",
+        "suspicious pairs of AUs, and AUs whose two answers contradict each other",
+        "measures",
+        low=0,
+        formula="pairs (12, 15), (24, 25), (24, 26) with both there; of AU 1 2 4 6 12 15 17: "
+        "q > .5 and x < .5, or q < .5 and x >= 2",
+        source="docs/affect.md",
+    )
+
+
+def _generation() -> Iterable[Column]:
+    yield Column("prompt", "String", "what the picture was made from", "generation")
+    yield Column("negative_prompt", "String", "what it was to avoid", "generation")
+    yield Column("generator", "String", "the program: AUTOMATIC1111, ComfyUI, InvokeAI ...", "generation")
+    yield Column("model", "String", "the checkpoint", "generation")
+    yield Column("lora", "String", "LoRAs, sorted, separated by commas", "generation")
+    yield Column("seed", "UInt64", "of the sampler", "generation")
+    yield Column("steps", "Int32", "of the sampler", "generation", low=0)
+    yield Column("cfg", "Float32", "guidance scale", "generation")
+    yield Column("sampler", "String", "as the program names it", "generation")
+    yield Column(
+        "metadata",
+        "String",
+        "where this was read",
+        "generation",
+        values=("file", "sidecar", "table", "dataset"),
+    )
+    yield Column("metadata_error", "String", "why what is there could not be read, in words", "generation")
+
+
+def _intent() -> Iterable[Column]:
+    yield Column(
+        "intent",
+        "String",
+        "the expression that was asked for, by prompt or folder",
+        "intent",
+        values=EXPRESSIONS,
+        formula="the largest share of the intended mixture",
+        source="docs/intent.md",
+    )
+    yield Column("intent_words", "String", "the lexicon's words that say so, separated by commas", "intent")
+    yield Column(
+        "intent_p",
+        "Float32",
+        "how much of it is displayed",
+        "intent",
+        "",
+        0,
+        1,
+        formula="sum t_k p_k, t the intended mixture",
+        source="docs/intent.md",
+    )
+    yield Column(
+        "intent_rank",
+        "Int32",
+        "rank of the intended expression among the measured ones, 1 the first",
+        "intent",
+        "",
+        1,
+        8,
+    )
+
+
 IDENTITY = tuple(_identity())
 FACE = tuple(_face())
 QUALITY = tuple(_quality())
+GENERATION = tuple(_generation())
+AFFECT = tuple(_affect())
+MEASURES = tuple(_measures())
+INTENT = tuple(_intent())
 CATALOGUE = (
-    *IDENTITY, *FACE, landmarks_column(), *QUALITY, *expression_columns("lite or libreface"), *gaze_columns("libreface")
+    *IDENTITY, *FACE, landmarks_column(), *QUALITY, *expression_columns("lite or libreface"),
+    *gaze_columns("libreface"), *AFFECT, *MEASURES, *GENERATION, *INTENT,
 )  # fmt: skip
 
 

@@ -41,6 +41,8 @@ def columns(
                 "values": list(c.values),
                 "scorer": c.scorer,
                 "doc": c.doc,
+                "formula": c.formula,
+                "source": c.source,
             }
             for c in chosen
         ]
@@ -49,6 +51,9 @@ def columns(
         (c.name, c.dtype, _range(c.low, c.high), c.unit, c.scorer or "every input", c.doc) for c in chosen
     ]
     output.table(["column", "type", "range", "unit", "scorer", "meaning"], rows, fold=["meaning"])
+    if name is not None and known[name].formula:
+        output.plain(f"{name} = {known[name].formula}")
+        output.plain(f"source: {known[name].source}")
 
 
 def _range(low: float | None, high: float | None) -> str:
