@@ -1,0 +1,145 @@
+"""YAML that people write, read into a Pydantic model; every error has its line and, for a slip, the right name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from curate.errors import RecipeError
+from curate.scorers.columns import suggest
+
+_LONGEST = 1_000_000
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def read_checked(path: Path, model: type[ModelT]) -> tuple[ModelT, str]:
+    """A file as a model, and its text.
+
+    Raises:
+        RecipeError: it cannot be read, is no YAML, or does not fit the model; names the file and the line.
+    """
+    try:
+        if path.stat().st_size > _LONGEST:
+            raise RecipeError(f"larger than {_LONGEST:,} bytes", where=str(path))
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(
+            f"cannot be read: {(error.strerror or str(error)).lower()}", where=str(path)
+        ) from None
+    except UnicodeDecodeError:
+        raise RecipeError("this is not text (UTF-8)", where=str(path)) from None
+    return parse_checked(text, model, str(path)), text
+
+
+def parse_checked(text: str, model: type[ModelT], where: str) -> ModelT:
+    """Text as a model; RecipeError as for `read_checked`, with `where` for the file's name."""
+    try:
+        node = yaml.compose(text, _Loader)
+        content = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader, less what can explode
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise RecipeError(
+            error.problem or "no YAML", where=_at(where, mark.line + 1 if mark else None)
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise RecipeError(f"no YAML: {str(error).splitlines()[0]}", where=where) from None
+    except RecursionError:
+        raise RecipeError("nested too deeply", where=where) from None
+    if not isinstance(content, dict):
+        raise RecipeError(
+            "a table of fields was expected", where=where, hint=f"fields: {', '.join(model.model_fields)}"
+        )
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise _explained(error, node, model, where) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without aliases (a few lines of them fill any memory) and without keys that come twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not read here", problem_mark=self.peek_event().start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"`{key.value}` is said twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _explained(
+    error: ValidationError, node: yaml.Node, model: type[BaseModel], where: str
+) -> RecipeError:
+    """The first thing that is wrong, with its line."""
+    first = error.errors()[0]
+    path, line = _found(node, first["loc"])
+    field = ".".join(map(str, path))
+    if first["type"] == "extra_forbidden":
+        owner = _owner(model, path[:-1])
+        close = suggest(str(path[-1]), owner.model_fields)
+        return RecipeError(
+            f"there is no field `{field}`{close}",
+            where=_at(where, line),
+            hint=f"fields here: {', '.join(owner.model_fields)}",
+        )
+    if first["type"] == "missing":
+        name = str(first["loc"][-1])
+        return RecipeError(
+            f"`{'.'.join([*map(str, path), name])}` is missing", where=_at(where, line), hint=f"{name}: ..."
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return RecipeError(f"{field}: {message}" if field else message, where=_at(where, line))
+
+
+def _found(node: yaml.Node, loc: Sequence[str | int]) -> tuple[list[str | int], int]:
+    """As much of Pydantic's location as the text has (it names branches of unions, too), and the line of it."""
+    path: list[str | int] = []
+    line = node.start_mark.line + 1
+    for step in loc:
+        if isinstance(node, yaml.MappingNode):
+            pairs = {key.value: (key, value) for key, value in node.value}
+            if str(step) not in pairs:
+                continue
+            key, node = pairs[str(step)]
+            line = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            continue
+        path.append(step)
+    return path, line
+
+
+def _owner(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:
+    """The model that holds the field at the end of a path."""
+    for step in path:
+        if isinstance(step, str) and step in model.model_fields:
+            model = _model_in(model.model_fields[step].annotation) or model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model within `Model`, `Model | None`, `tuple[Model, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)
+
+
+def _at(where: str, line: int | None) -> str:
+    return f"{where}, line {line}" if line else where
