@@ -49,7 +49,33 @@ class RecipeError(CurateError):
 
 
 class QueryError(CurateError):
-    """A query does not make sense."""
+    """A query does not make sense.
+
+    Args:
+        message, where, hint: as in CurateError.
+        query: the whole text of the query.
+        position: index of the character in it where the trouble begins; None where it has no one place.
+        length: how many characters the trouble is long.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        query: str = "",
+        position: int | None = None,
+        length: int = 1,
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.query = query
+        self.position = position
+        self.length = length
+
+    def __reduce__(self) -> tuple[object, ...]:
+        place = (self.query, self.position, self.length)
+        return (_rebuild_query, (self.message, self.where, self.hint, *place))
 
 
 class ExportError(CurateError):
@@ -58,3 +84,9 @@ class ExportError(CurateError):
 
 def _rebuild(kind: type[CurateError], message: str, where: str, hint: str) -> CurateError:
     return kind(message, where=where, hint=hint)
+
+
+def _rebuild_query(
+    message: str, where: str, hint: str, query: str, position: int | None, length: int
+) -> QueryError:
+    return QueryError(message, where=where, hint=hint, query=query, position=position, length=length)

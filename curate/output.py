@@ -14,11 +14,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from curate.errors import CurateError
+from curate.errors import CurateError, QueryError
 
 # The exit code of a command that was stopped with Ctrl-C, as shells have it.
 INTERRUPTED = 130
 _PIPE_WIDTH = 240
+# Characters of a long query that are shown on either side of a mistake.
+_AROUND = 60
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
@@ -83,18 +85,35 @@ class Output:
 
 
 def print_error(error: CurateError) -> None:
-    """Two lines: what is wrong, and what to do."""
+    """Two lines: what is wrong, and what to do; for a query also the place, with a line of carets under it."""
+    placed = error if isinstance(error, QueryError) and error.position is not None else None
     if "--json" in sys.argv:
-        print(
-            json.dumps({"error": error.message, "where": error.where, "hint": error.hint}, ensure_ascii=False)
-        )
+        said: dict[str, Any] = {"error": error.message, "where": error.where, "hint": error.hint}
+        if placed is not None:
+            said |= {"query": placed.query, "position": placed.position, "length": placed.length}
+        print(json.dumps(said, ensure_ascii=False))
         return
     from rich.console import Console
 
     console = Console(stderr=True)
     console.print(f"error: {visible(str(error))}", style="red", markup=False, highlight=False, soft_wrap=True)
+    if placed is not None:
+        for line in excerpt(placed.query, placed.position or 0, placed.length):
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     if error.hint:
         console.print(f" hint: {visible(error.hint)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def excerpt(text: str, position: int, length: int) -> tuple[str, str]:
+    """The part of a text around a place, and a line of carets that stands under that place."""
+    from rich.cells import cell_len
+
+    begin = max(0, position - _AROUND)
+    end = min(len(text), position + max(length, 1) + _AROUND)
+    before = ("... " if begin else "") + visible(text[begin:position])
+    place = visible(text[position : position + length])
+    after = visible(text[position + length : end]) + (" ..." if end < len(text) else "")
+    return before + place + after, " " * cell_len(before) + "^" * max(1, cell_len(place))
 
 
 def visible(text: str) -> str:
