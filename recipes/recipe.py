@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, model_validator
 
 from curate.errors import RecipeError
-from curate.recipes.cells import By, Target
+from curate.recipes.cells import By
 from curate.recipes.checked_yaml import parse_checked, read_checked
 from curate.scorers.columns import suggest
 
@@ -32,6 +32,14 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _target(value: Any) -> Any:
+    """`uniform`, shares, or another set's; whether the levels exist is known once there are rows."""
+    if value == "uniform" or (isinstance(value, dict) and value):
+        return value
+    raise ValueError("`uniform`, shares ({anger: .2, fear: .3}), or {like: OTHER.scores}")
+
+
+Target = Annotated[Any, BeforeValidator(_target)]
 Clause = Annotated[StrictStr, Field(min_length=1)]
 Clauses = Annotated[tuple[Clause, ...], BeforeValidator(_listed)]
 Count = Annotated[int, Field(ge=1)]
@@ -60,7 +68,7 @@ class Marginal(_Part):
     """One of several distributions that are wanted at once."""
 
     by: By
-    target: Target = Target()
+    target: Target = "uniform"
 
 
 class Balance(_Part):
@@ -69,14 +77,14 @@ class Balance(_Part):
     Attributes:
         by: the kinds are the cells of these columns.
         per_cell: at most so many of each.
-        target: the share of each cell.
+        target: the share of each cell: `uniform`, given shares, or those of another score set (`like`).
         total: how many in all; without it and `per_cell`, as many as the target can be kept with.
         marginals: instead of `by`: each column by itself, where the cells of all of them would be too thin.
     """
 
     by: Annotated[tuple[By, ...], BeforeValidator(_listed)] = ()
     per_cell: Count | None = None
-    target: Target = Target()
+    target: Target = "uniform"
     total: Count | None = None
     marginals: Annotated[tuple[Marginal, ...], BeforeValidator(_listed)] = ()
 
@@ -108,6 +116,15 @@ class Pick(_Part):
     total: Count | None = None
 
 
+def like_of(target: Any) -> str | None:
+    """The score set whose distribution a target is, if it is one's."""
+    return (
+        target["like"]
+        if isinstance(target, dict) and set(target) == {"like"} and isinstance(target["like"], str)
+        else None
+    )
+
+
 class Recipe(_Part):
     """The whole of it.
 
@@ -136,6 +153,14 @@ class Recipe(_Part):
         if not (self.where or self.dedupe or self.balance or self.pick):
             raise ValueError("the recipe does nothing: where, dedupe, balance or pick")
         return self
+
+    @property
+    def likes(self) -> tuple[str, ...]:
+        """The score sets that its targets name."""
+        if self.balance is None:
+            return ()
+        targets = [self.balance.target, *(marginal.target for marginal in self.balance.marginals)]
+        return tuple(dict.fromkeys(like for target in targets if (like := like_of(target)) is not None))
 
 
 @dataclass(frozen=True, slots=True)
