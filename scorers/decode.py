@@ -19,13 +19,15 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from curate.errors import InputError
+from curate.scorers.generation.header import TOO_LONG, header_texts
 
 # Pillow logs damaged TIFF headers; with no handler at all Python would print them over the progress bar.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -106,12 +108,14 @@ class Picture:
         format: what the file was: `jpeg`, `png`, `webp`, `gif`, `tiff`, ... in lower case.
         width: of the upright picture, in pixels.
         height: of the upright picture, in pixels.
+        texts: what text the file holds, by the name of its chunk or tag; hostile, and not interpreted.
     """
 
     pixels: npt.NDArray[np.uint8]
     format: str
     width: int
     height: int
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -133,8 +137,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            image = _open(data, max_pixels)
-            pixels = _upright(_rgb(image), image)
+            image, pixels, texts = _read(data, max_pixels)
         except InputError:
             raise
         except MemoryError:
@@ -147,7 +150,32 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     pixels.flags.writeable = False
     kind = (image.format or "").lower()
     # An MPO is a JPEG with more JPEGs behind it (a depth map, the other eye); the first one is read.
-    return Picture(pixels=pixels, format="jpeg" if kind == "mpo" else kind, width=width, height=height)
+    kind = "jpeg" if kind == "mpo" else kind
+    return Picture(pixels=pixels, format=kind, width=width, height=height, texts=texts)
+
+
+def _read(data: bytes, max_pixels: int) -> tuple[Image.Image, npt.NDArray[np.uint8], dict[str, str]]:
+    """The opened picture, its upright pixels, and its text."""
+    try:
+        image = _open(data, max_pixels)
+        return image, _upright(_rgb(image), image), header_texts(image)
+    except ValueError as error:
+        if "MAX_TEXT" not in str(error):
+            raise
+    # A text chunk that unpacks to megabytes must not cost the picture.
+    image = _open(_without_packed_text(data), max_pixels)
+    return image, _upright(_rgb(image), image), header_texts(image) | {"packed text": TOO_LONG}
+
+
+def _without_packed_text(data: bytes) -> bytes:
+    """A PNG file less its zTXt and iTXt chunks."""
+    kept, start = [data[:8]], 8
+    while start + 8 <= len(data):
+        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+        if data[start + 4 : start + 8] not in (b"zTXt", b"iTXt"):
+            kept.append(data[start:end])
+        start = end
+    return b"".join(kept)
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:
@@ -159,10 +187,6 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     except Image.DecompressionBombError as error:
         size = _words(error).split(", could be")[0]  # Pillow takes fright at length
         raise InputError(f"the picture is too large: {size}") from None
-    except ValueError as error:
-        if "MAX_TEXT" in str(error):
-            raise InputError("a text chunk of the picture unpacks to more than it may") from None
-        raise
     _check_size(image.size, max_pixels)
     if image.format == "JPEG2000" and b"\xff\xd9" not in data:
         # Its decoder makes a blurred picture of any beginning. These bytes stand only at the end of the data.

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curate.scorers.align import align
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Words about a picture, from one place.
+
+    Attributes:
+        source: the picture's own file, a file beside it, a metadata table, or the row of a data set.
+        texts: by the name of the chunk, tag, key or column; nothing of it is interpreted, and none of it trusted.
+        errors: why more could not be read, in words.
+    """
+
+    source: Literal["file", "sidecar", "table", "dataset"]
+    texts: Mapping[str, Any] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -19,10 +36,12 @@ class Face:
         pixels: the whole picture, (H, W, 3) uint8 RGB.
         landmarks: (478, 3) float32, x / width, y / height, z / width; None where no mesh was asked for,
             and then the picture itself stands for the face.
+        said: what is said of the picture, the surest first.
     """
 
     pixels: NDArray[np.uint8]
     landmarks: NDArray[np.float32] | None = None
+    said: tuple[Said, ...] = ()
 
     @property
     def width(self) -> int:

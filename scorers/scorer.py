@@ -37,6 +37,8 @@ class Scorer(Protocol):
         needs_mesh: whether its faces must have landmarks.
         packs: names of the model packs it reads.
         options: what it was told, as words; part of its fingerprint.
+
+    It may also say `of_picture = True` (see `of_picture`).
     """
 
     @property
@@ -57,6 +59,15 @@ class Scorer(Protocol):
 
     def score(self, faces: Sequence[Face]) -> Values:
         """One value a face for each of `columns`; None or NaN where there is no answer."""
+
+
+def of_picture(scorer: Scorer) -> bool:
+    """Whether a scorer answers for the picture rather than the face.
+
+    One that says `of_picture = True` is given every picture that could be decoded, once, also those without a
+    face, and all rows of the picture have its answer.
+    """
+    return bool(getattr(scorer, "of_picture", False))
 
 
 def fingerprint(scorer: Scorer, mesh: str) -> str:
@@ -96,6 +107,7 @@ def make_scorer(name: str) -> Scorer:
 
 def _built_in() -> dict[str, Callable[[], Scorer]]:
     from curate.scorers.fake import FakeScorer
+    from curate.scorers.generation.scorer import Generation
     from curate.scorers.geometry import Geometry
     from curate.scorers.libreface import LibreFace, LibreFaceSeparate
     from curate.scorers.lite import Lite
@@ -103,6 +115,7 @@ def _built_in() -> dict[str, Callable[[], Scorer]]:
 
     return {
         Geometry.name: Geometry,
+        Generation.name: Generation,
         Quality.name: Quality,
         Lite.name: Lite,
         LibreFace.name: LibreFace,

@@ -21,6 +21,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from curate.errors import InputError
 from curate.scorers.decode import decode
+from curate.scorers.generation.header import TOO_LONG
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -385,19 +386,25 @@ def test_a_picture_of_no_pixels_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", [b"zTXt", b"iTXt"])
-def test_a_text_chunk_that_unpacks_to_megabytes_is_refused(name: bytes) -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_a_text_chunk_that_unpacks_to_megabytes_costs_its_text_and_not_the_picture(
+    name: bytes, late: bool
+) -> None:
     packed = zlib.compress(b"a" * 80_000_000, 9)
     body = b"prompt\x00\x00" + packed if name == b"zTXt" else b"prompt\x00\x01\x00\x00\x00" + packed
     data = saved(Image.fromarray(portrait()), "PNG")
-    with pytest.raises(InputError, match="text chunk"):
-        decode(data[:33] + _chunk(name, body) + data[33:])
+    place = len(data) - 12 if late else 33
+    picture = decode(data[:place] + _chunk(name, body) + data[place:])
+    assert np.array_equal(picture.pixels, portrait())
+    assert picture.texts == {"packed text": TOO_LONG}
 
 
 def test_a_long_prompt_in_a_text_chunk_is_no_bomb() -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("workflow", "x" * 3_000_000)
     text.add_text("prompt", "a portrait" * 9999, zip=True)
-    assert decode(saved(Image.fromarray(portrait()), "PNG", pnginfo=text)).width == 61
+    picture = decode(saved(Image.fromarray(portrait()), "PNG", pnginfo=text))
+    assert picture.texts == {"workflow": "x" * 3_000_000, "prompt": "a portrait" * 9999}
 
 
 def test_a_jpeg_of_thousands_of_scans_is_refused() -> None:
