@@ -7,9 +7,11 @@ command prints one JSON document and nothing else. With `--quiet` it prints noth
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -114,6 +116,14 @@ def excerpt(text: str, position: int, length: int) -> tuple[str, str]:
     place = visible(text[position : position + length])
     after = visible(text[position + length : end]) + (" ..." if end < len(text) else "")
     return before + place + after, " " * cell_len(before) + "^" * max(1, cell_len(place))
+
+
+def typed(path: Path) -> str:
+    """A path as the user would type it."""
+    here = Path.cwd()
+    return shlex.quote(
+        str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path)
+    )
 
 
 def visible(text: str) -> str:

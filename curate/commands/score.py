@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curate.errors import InputError
-from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag
+from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag, typed
 
 if TYPE_CHECKING:
     from curate.api import Summary
@@ -139,7 +139,7 @@ def score(
             raise InputError(
                 f"{missing:,} inputs were not scored, and --strict was asked for",
                 where=str(summary.folder),
-                hint=f"curate show {_shown(summary.folder)} --status",
+                hint=f"curate show {typed(summary.folder)} --status",
             )
         raise typer.Exit(NOT_ALL_SCORED)
 
@@ -174,18 +174,9 @@ def _tell(summary: Summary, output: Output) -> None:
         rows.append(("kept from before", f"{summary.kept:,}"))
     rate = f"  ({summary.scored / summary.seconds:.1f} pictures/s)" if summary.scored else ""
     rows.append(("time", f"{duration(summary.seconds)}{rate}"))
-    rows.append(("written to", _shown(summary.folder)))
+    rows.append(("written to", typed(summary.folder)))
     output.table(["", ""], rows)
-    output.hint(f"curate show {_shown(summary.folder)}", "Next:  ")
-
-
-def _shown(folder: Path) -> str:
-    """A folder as the user would type it."""
-    import shlex
-
-    with contextlib.suppress(ValueError):
-        folder = folder.relative_to(Path.cwd())
-    return shlex.quote(str(folder))
+    output.hint(f"curate show {typed(summary.folder)}", "Next:  ")
 
 
 def duration(seconds: float) -> str:

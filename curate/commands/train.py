@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curate.errors import InputError, ModelError
-from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag
+from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag, typed
 
 if TYPE_CHECKING:
     from curate.models.training.recipe import TrainingRecipe
@@ -252,10 +251,6 @@ def _tell_data(prepared: list[Prepared], names: list[str], output: Output) -> No
         output.table(columns, rows, right=columns[1:5])
 
 
-def _shown(path: Path) -> str:
-    return shlex.quote(str(path))
-
-
 def _tell(result: RunResult, recipe: TrainingRecipe, prepared: list[Prepared], output: Output) -> None:
     from curate.scorers.scorer import scorer_names
 
@@ -283,14 +278,14 @@ def _tell(result: RunResult, recipe: TrainingRecipe, prepared: list[Prepared], o
     rows = [
         ("epochs", str(result.epochs)),
         (f"best {result.metric}", f"{result.value:.4f} on the validation pictures"),
-        ("run", _shown(result.folder)),
+        ("run", typed(result.folder)),
     ]
     if result.pack is None:
         output.table(["", ""], rows)
-        output.hint(f"curate train RECIPE --start {_shown(result.folder)} ...", "Next:  ")
+        output.hint(f"curate train RECIPE --start {typed(result.folder)} ...", "Next:  ")
         return
-    output.table(["", ""], [*rows, ("model pack", _shown(result.pack))])
-    output.hint(f"curate models install {_shown(result.pack)}", "To use it:  ")
+    output.table(["", ""], [*rows, ("model pack", typed(result.pack))])
+    output.hint(f"curate models install {typed(result.pack)}", "To use it:  ")
     if recipe.name in scorer_names():
         output.hint(f"curate score FOLDER --scorers {recipe.name}", "and then:   ")
     else:
