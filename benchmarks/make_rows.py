@@ -61,8 +61,8 @@ WORDS = {
 }  # fmt: skip
 PEOPLE = (
     "a young woman", "a young man", "an old man", "an old woman", "a boy", "a girl", "a fisherman", "a nurse", "a king",
-    "a dancer", "a student", "a farmer", "a woman with red hair", "a man with a beard", "a soldier", "a cook", "a singer",
-    "a teacher", "a monk", "a runner", "a woman with freckles", "a man with glasses", "a pilot", "a painter", "a bride",
+    "a student", "a farmer", "a woman with red hair", "a man with a beard", "a soldier", "a cook", "a singer",
+    "a teacher", "a monk", "a runner", "a dancer","a woman with freckles", "a man with glasses", "a pilot", "a painter", "a bride",
 )  # fmt: skip
 MODELS = (
     "sd_xl_base_1.0", "juggernautXL_v9", "realvisxlV40", "flux1-dev", "flux1-schnell", "dreamshaper_8", "epicrealism",
