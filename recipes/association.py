@@ -66,10 +66,15 @@ def association(
     rows = [_row(name, frame, of) for name in asked if not name.startswith(_WORDS)]
     groups = [name for name in asked if name.startswith(_WORDS)]
     if groups:
-        counts, reason = _prompt_counts(frame, of)
-        for name in groups:
-            table = counts.select(pl.col(name.removeprefix(_WORDS)).alias("level"), "value", "n")
-            rows.append(_skipped(name, reason) if reason else _associated(name, "words", table))
+        faces = frame.filter(pl.col("prompt").is_not_null())
+        if faces.is_empty():
+            rows += [_skipped(name, "no face has a prompt") for name in groups]
+        else:
+            counts = _prompt_counts(faces, of)
+            rows += [
+                _associated(name, "words", counts.select(pl.col(name).alias("level"), "value", "n"))
+                for name in groups
+            ]
     return pl.DataFrame(rows, schema=SCHEMA).sort(
         pl.col("skipped").is_not_null(), "v", "column", descending=[False, True, False], nulls_last=True
     )
@@ -156,7 +161,8 @@ def _row(name: str, frame: pl.DataFrame, of: str) -> dict[str, object]:
 def _quarters(counts: pl.DataFrame) -> pl.DataFrame:
     """Numbers cut at their quartiles, named `low..high`."""
     level = pl.col("level").cast(pl.Float64)
-    edges = counts.select(*(level.quantile(q).alias(str(q)) for q in (0, 0.25, 0.5, 0.75, 1))).row(0)
+    numbers = counts.get_column("level").cast(pl.Float64).to_numpy()
+    edges = np.quantile(numbers, (0, 0.25, 0.5, 0.75, 1), method="nearest").tolist()
     inner = sorted(set(edges[1:4]) - {edges[0]})
     names = [f"{_short(a)}..{_short(b)}" for a, b in zip([edges[0], *inner], [*inner, edges[4]], strict=True)]
     number = pl.sum_horizontal(*((level >= edge).cast(pl.UInt8) for edge in inner), pl.lit(0, pl.UInt8))
@@ -166,17 +172,14 @@ def _quarters(counts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _prompt_counts(frame: pl.DataFrame, of: str) -> tuple[pl.DataFrame, str | None]:
-    """Faces by each group of words about people and by value, or why there are none."""
-    faces = frame.filter(pl.col("prompt").is_not_null())
-    if faces.is_empty():
-        return pl.DataFrame(schema={g: pl.String for g in load_people().groups}), "no face has a prompt"
+def _prompt_counts(faces: pl.DataFrame, of: str) -> pl.DataFrame:
+    """How many faces (`n`) have each `value` and each level of `prompt: gender`, `prompt: age` ..."""
     if faces.get_column("prompt").n_unique() > _MOST_PROMPTS:
         faces = by_content(faces, _MOST_PROMPTS)
     counts = faces.group_by("prompt", pl.col(of).alias("value")).agg(pl.len().alias("n"))
     prompts = counts.get_column("prompt").unique()
-    words = people_words(prompts).with_columns(prompts)
-    return counts.join(words, on="prompt"), None
+    words = people_words(prompts).select(prompts, pl.all().name.prefix(_WORDS))
+    return counts.join(words, on="prompt")
 
 
 def _associated(name: str, kind: str, counts: pl.DataFrame) -> dict[str, object]:
