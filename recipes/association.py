@@ -7,6 +7,7 @@ men. This is counted from the metadata and the words of the prompts, before and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import erfc, exp, lgamma, log, sqrt
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,7 @@ _FEW_VALUES = 12
 _FEWEST_FACES_A_LEVEL = 5
 # A table this probable without any association has no deviation worth a sentence.
 _CHANCE = 0.05
+_LONG_SUM = 200
 # Prompts beyond this many different ones are read for a sample of the faces: a share is then known to 0.2 %.
 _MOST_PROMPTS = 50_000
 
@@ -88,7 +90,7 @@ def cramers_v(table: NDArray[np.int64]) -> tuple[float, float, float]:
 
     Returns:
         V with the correction of its bias (Bergsma 2013, J. Korean Stat. Soc. 42), V without (Cramér 1946), both in
-        [0, 1], and the p value of Pearson's chi-square (Wilson & Hilferty's 1931 cube-root approximation).
+        [0, 1], and the p value of Pearson's chi-square.
         (0, 0, 1) for less than two rows or columns, where there is nothing to go with anything.
     """
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
@@ -107,11 +109,17 @@ def cramers_v(table: NDArray[np.int64]) -> tuple[float, float, float]:
 
 
 def _chance(chi2: float, freedom: int) -> float:
-    """The chance of a chi-square of at least this."""
-    from math import erfc, sqrt
-
-    spread = 2 / (9 * freedom)
-    return 0.5 * erfc(((chi2 / freedom) ** (1 / 3) - (1 - spread)) / sqrt(2 * spread))
+    """The chance of a chi-square of at least this: its finite sum, or Wilson & Hilferty's cube root (1931)."""
+    half = chi2 / 2
+    if half == 0:
+        return 1.0
+    if freedom > _LONG_SUM:
+        spread = 2 / (9 * freedom)
+        return 0.5 * erfc(((chi2 / freedom) ** (1 / 3) - (1 - spread)) / sqrt(2 * spread))
+    odd = freedom % 2
+    steps = (i + odd / 2 for i in range(freedom // 2))
+    terms = (exp(i * log(half) - half - lgamma(i + 1)) for i in steps)
+    return min(1.0, sum(terms) + (erfc(sqrt(half)) if odd else 0.0))
 
 
 def _expected(table: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -163,7 +171,8 @@ def _quarters(counts: pl.DataFrame) -> pl.DataFrame:
     level = pl.col("level").cast(pl.Float64)
     numbers = counts.get_column("level").cast(pl.Float64).to_numpy()
     edges = np.quantile(numbers, (0, 0.25, 0.5, 0.75, 1), method="nearest").tolist()
-    inner = sorted(set(edges[1:4]) - {edges[0]})
+    # Where most of them are the least there is, that is one part and all others another.
+    inner = sorted(set(edges[1:4]) - {edges[0]}) or [float(numbers[numbers > edges[0]].min())]
     names = [f"{_short(a)}..{_short(b)}" for a, b in zip([edges[0], *inner], [*inner, edges[4]], strict=True)]
     number = pl.sum_horizontal(*((level >= edge).cast(pl.UInt8) for edge in inner), pl.lit(0, pl.UInt8))
     named = pl.Series(names, dtype=pl.String)
@@ -211,13 +220,13 @@ def _associated(name: str, kind: str, counts: pl.DataFrame) -> dict[str, object]
 
 
 def _strongest(table: NDArray[np.int64]) -> tuple[int, int]:
-    """The cell whose adjusted residual (Haberman 1973) is the largest; of equals, one that is too frequent."""
+    """The cell whose adjusted residual (Haberman 1973) is the largest; of equals, the most frequent."""
     n = table.sum()
     rows, columns = table.sum(axis=1, keepdims=True) / n, table.sum(axis=0, keepdims=True) / n
     expected = rows * columns * n
     residual = (table - expected) / np.sqrt(expected * (1 - rows) * (1 - columns))
-    # Two rows deviate by the same amount in opposite directions: rounding must not decide between them.
-    rank = np.round(np.abs(residual), 6) + np.where(residual > 0, 1e-7, 0)
+    # Of two rows, each deviates as much as the other: rounding must not decide between them, the ratio may.
+    rank = np.round(np.abs(residual), 6) + 1e-8 * np.minimum(table / expected, 50)
     best = np.unravel_index(np.argmax(rank), table.shape)
     return int(best[0]), int(best[1])
 
