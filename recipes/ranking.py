@@ -43,23 +43,19 @@ def best_first(frame: pl.DataFrame, order: Sequence[Order], seed: int) -> NDArra
     """Numbers of the rows, the first to keep first; what has no answer comes last.
 
     Args:
-        frame: the faces, with the helper columns of the queries.
+        frame: the faces, sorted by content (what comes first there decides between copies of one file), with the
+            helper columns of the queries.
         order: from `parse_best`.
         seed: decides which of equals comes first, together with their content.
     """
     keys = [one.by.expr.alias(f"_{i}") for i, one in enumerate(order)]
-    # A name decides only between copies of one file.
-    ties = [pl.col("sha256"), pl.col("face"), pl.col("image")]
-    table = frame.select(*keys, *ties).with_columns(pl.Series("_tie", content_keys(frame["sha256"], seed)))
-    names = [f"_{i}" for i in range(len(keys))]
+    table = frame.select(
+        *keys, _tie=pl.Series(content_keys(frame["sha256"], seed)), _place=pl.int_range(pl.len())
+    )
     ranks = table.select(
         pl.arg_sort_by(
-            *names,
-            "_tie",
-            "sha256",
-            "face",
-            "image",
-            descending=[one.descending for one in order] + [False] * 4,
+            *table.columns,
+            descending=[one.descending for one in order] + [False, False],
             nulls_last=True,
         )
     )
