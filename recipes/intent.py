@@ -36,8 +36,8 @@ def intent_columns(frame: pl.DataFrame, lexicon: Lexicon) -> pl.DataFrame:
     - `intent_p` (Float32): `sum_k t_k p_k`, in [0, 1].
     - `intent_rank` (Int32): one more than the number of expressions that are more probable than `intent`.
 
-    All are null where nothing was intended and where `status` is not `ok`; the last two also where the expressions
-    were not measured. Each prompt, negative prompt and folder is read once, however many rows have it.
+    All are null where nothing was intended, where `status` is not `ok` and where the expressions are null; a frame
+    without expressions has the first two alone. Each prompt, negative prompt and folder is read once, however many rows have it.
 
     Args:
         frame: rows of a score set; of `prompt`, `negative_prompt`, `image`, `status` and the expressions it takes
@@ -55,28 +55,24 @@ def intent_columns(frame: pl.DataFrame, lexicon: Lexicon) -> pl.DataFrame:
     # Rounded, so that shares that are equal but for their last bits are equal.
     target = mixtures.round(9).argmax(axis=1)[at]
     names = pl.Series(EXPRESSIONS)
-    mask = pl.Series(there)
     columns: dict[str, pl.Series] = {
         "intent": names.gather(target),
         "intent_words": pl.Series(words, dtype=pl.String).gather(at),
         "intent_p": pl.Series(np.full(frame.height, np.nan), dtype=pl.Float32),
         "intent_rank": pl.Series(np.ones(frame.height), dtype=pl.Int32),
     }
-    measured = pl.Series(np.zeros(frame.height, dtype=bool))
+    measured = np.zeros(frame.height, dtype=bool)
     if set(EXPRESSIONS) <= set(frame.columns):
         p = frame.select(pl.col(EXPRESSIONS).cast(pl.Float64).fill_null(float("nan"))).to_numpy()
-        measured = pl.Series(np.isfinite(p).all(axis=1))
+        measured = np.isfinite(p).all(axis=1)
+        there &= measured
         own = np.take_along_axis(p, target[:, None], axis=1)
         columns["intent_p"] = pl.Series((meant * p).sum(axis=1).clip(0, 1), dtype=pl.Float32)
         columns["intent_rank"] = pl.Series((p > own).sum(axis=1) + 1, dtype=pl.Int32)
-    kept = {"intent": mask, "intent_words": mask, "intent_p": mask & measured, "intent_rank": mask & measured}
-    return pl.DataFrame(
-        [pl.Series(name, values).zip_with(kept[name], _nulls(values)) for name, values in columns.items()]
+    seen = {"intent": there, "intent_words": there}
+    return pl.DataFrame(columns).with_columns(
+        pl.when(pl.Series(seen.get(name, there & measured))).then(pl.col(name)).alias(name) for name in columns
     )
-
-
-def _nulls(values: pl.Series) -> pl.Series:
-    return pl.Series([None], dtype=values.dtype).new_from_index(0, len(values))
 
 
 def _keys(frame: pl.DataFrame) -> pl.DataFrame:

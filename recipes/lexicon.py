@@ -52,7 +52,7 @@ class Word(BaseModel):
     aus: dict[int, Annotated[float, Field(ge=1, le=5)]] = {}
     valence: Annotated[float, Field(ge=-1, le=1)]
     arousal: Annotated[float, Field(ge=-1, le=1)]
-    sources: dict[Source, str] = {}
+    sources: Annotated[dict[Source, str], Field(validate_default=True)] = {}
 
     @field_validator("name", "synonyms")
     @classmethod
@@ -234,7 +234,7 @@ def word_score(word: Word, columns: Collection[str]) -> pl.Expr:
             f"`affect('{word.name}')` needs the eight expressions, which this set has not",
             hint="curate score FOLDER: the default scorers give them",
         )
-    root = reduce(add, ((_column(name) * share).sqrt() for name, share in word.mixture.items()))
+    root = reduce(add, ((pl.col(k).cast(pl.Float64) * t).sqrt() for k, t in word.mixture.items()))
     expression = root.pow(2).clip(0, 1)
     asked = {number: strength for number, strength in word.aus.items() if _name(number) in columns}
     if not asked:
@@ -244,14 +244,15 @@ def word_score(word: Word, columns: Collection[str]) -> pl.Expr:
         name = _name(number)
         if name not in columns:
             continue
-        strength = asked.get(number, 0.0)
-        value = _column(name)
-        if number in PRESENCE_ONLY_AUS:
-            value = value * strength if strength else (value * 2 - 1).clip(0, 1) * _PRESENT
-        met.append(value.clip(0, strength))
-        surplus.append((value - strength).clip(lower_bound=0))
-    muscles = reduce(add, met) / (sum(asked.values()) + reduce(add, surplus) * SURPLUS)
-    return (expression * muscles).sqrt().clip(0, 1)
+        value = pl.col(name)
+        if number in asked:
+            value = value * asked[number] if number in PRESENCE_ONLY_AUS else value
+            met.append(value.clip(upper_bound=asked[number]))
+            surplus.append((value - asked[number]).clip(lower_bound=0))
+        else:
+            surplus.append((value * 2 - 1).clip(0, 1) * _PRESENT if number in PRESENCE_ONLY_AUS else value)
+    total = sum(asked.values()) + reduce(add, surplus).cast(pl.Float64) * SURPLUS
+    return (expression * reduce(add, met).cast(pl.Float64) / total).sqrt().clip(0, 1)
 
 
 def ideal_faces(words: Collection[Word]) -> pl.DataFrame:
@@ -269,7 +270,3 @@ def ideal_faces(words: Collection[Word]) -> pl.DataFrame:
 def _name(number: int) -> str:
     """The column that says most of an action unit."""
     return f"au{number:02}" if number in INTENSITY_AUS else f"au{number:02}_p"
-
-
-def _column(name: str) -> pl.Expr:
-    return pl.col(name).cast(pl.Float64)

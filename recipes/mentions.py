@@ -97,9 +97,10 @@ def _phrase(words: list[str], start: int, lexicon: Lexicon) -> tuple[Word | None
         phrase = tuple(words[start : start + length])
         if phrase in lexicon.phrases:
             return lexicon.phrases[phrase], len(phrase), False
-    for stem in (first.removeprefix("un"), first.removesuffix("less")):
-        if stem != first and (stem,) in lexicon.phrases:
-            return lexicon.phrases[(stem,)], 1, True
+    if first.startswith("un") and (first[2:],) in lexicon.phrases:
+        return lexicon.phrases[(first[2:],)], 1, True
+    if first.endswith("less") and (first[:-4],) in lexicon.phrases:
+        return lexicon.phrases[(first[:-4],)], 1, True
     return None, 1, False
 
 

@@ -27,7 +27,8 @@ _HEAVIEST = 10.0
 _NUMBER = r"\d{1,6}(?:\.\d{0,8})?|\.\d{1,8}"
 _MARK = re.compile(
     rf"""
-      \\(?P<escaped>.)
+    (?=[\\<()\[\]{{}}:|+\-_.\dBAe])  # what a mark may start with: most letters are passed over quickly
+    (?: \\(?P<escaped>.)
     | (?P<name><[\w.\-]+(?::[^<>]*)?> | \bembedding:[\w.\-/]+ | __[\w/*\-]+?__)
     | (?P<part>\b(?:BREAK|AND)\b)
     | (?P<scope>(?<![\w.])-?(?:{_NUMBER}))::
@@ -36,7 +37,7 @@ _MARK = re.compile(
     | (?P<open>[(\[{{])
     | \)(?P<after>{_NUMBER})(?![\w.:])
     | (?P<close>[)\]}}])
-    | (?P<signs>(?<=[\w)])(?>\++|-+)(?!\w))
+    | (?P<signs>(?<=[\w)])(?>\++|-+)(?!\w)))
     """,
     re.VERBOSE | re.DOTALL,
 )
