@@ -7,18 +7,18 @@ in them, and their action units differ by little. A new expression is data, not 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.recipes.hamming import Hashes, Index, Plan, Rows, plan
+from curate.recipes.hamming import EVERY, Hashes, Rows, near, near_own, plan
 from curate.recipes.vectors import whole
 
-_FIRST_STEP, _LAST_STEP = 1_024, 65_536  # rows at a time
-_MOST_PAIRS = 1 << 19  # pairs within a step, above which it is halved
-_GROWTH = 3  # indices are joined when the last is a third as large as the one before
+_FIRST_STEP, _GROWTH = 1_024, 4  # rows at a time, and how many times as many the next time
+_MOST_PAIRS = 1 << 21  # within a step; if there are more, it is halved
 _BOX_UNITS = 10_000
 
 
@@ -35,8 +35,8 @@ def near_duplicates(
 ) -> NDArray[np.int64]:
     """Find what to leave out: in order, a row is left out if one that is kept is near it.
 
-    Exact, and the same on every machine: it compares whole numbers only. Takes about as long as sorting unless very many rows
-    are kept that differ in nothing but the expression.
+    Exact, and the same on every machine: it compares whole numbers only. Not quadratic, unless
+    very many rows are kept that differ in nothing but the expression.
 
     Args:
         phash: (n,) uint64.
@@ -57,13 +57,13 @@ def near_duplicates(
     ranked = np.asarray(order if valid is None else order[valid[order]], np.intp)
     found = np.full(len(phash), -1, np.int64)
     if len(ranked):
-        near = _Near(
+        others = _Near(
             _units(au, ranked) if au_distance is not None and au is not None and au.shape[1] else None,
             0 if au_distance is None else round(au_distance * 1000),
             None if box is None else _corners(box[ranked]),
             None if picture is None else picture[ranked],
         )
-        which = _Greedy(phash[ranked], hash_bits, near).run()
+        which = _Greedy(phash[ranked], hash_bits, others).run()
         out = which >= 0
         found[ranked[out]] = ranked[which[out]]
     return found
@@ -124,19 +124,11 @@ def _overlap(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray((3 * shared >= both) | unknown)
 
 
-class _Kept:
-    """Rows that are kept, by their hashes."""
-
-    def __init__(self, plan: Plan, hashes: Hashes, rows: Rows) -> None:
-        self.rows = rows
-        self.index = Index(plan, hashes[rows])
-
-
 class _Greedy:
     """The walk through the rows, best first, in steps.
 
-    Every step is compared with what is kept so far, and what is left of it with itself. Clusters of thousands
-    of pictures thus cost no more than their rows times what is kept of them.
+    What is near a row that is kept already is out at once, the rest of a step is compared with itself. Clusters of
+    thousands of pictures thus cost no more than their rows times what is kept of them.
 
     Args:
         hashes: (n,) uint64, best first.
@@ -148,72 +140,100 @@ class _Greedy:
         self._plan = plan(hashes, hash_bits)
         self._hashes = self._plan.arrange(hashes)
         self._near = near
-        # The first row that is kept and near; n where there is none (yet).
-        self._which = np.full(len(hashes), len(hashes), np.int64)
+        self._out = np.zeros(len(hashes), np.bool_)
 
     def run(self) -> NDArray[np.int64]:
         """(n,) the first row that is kept and near; -1 for what is kept."""
-        kept: list[_Kept] = []
-        first, step = 0, _FIRST_STEP
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             self._pool = pool
+            kept = np.arange(0)
+            first, step = 0, _FIRST_STEP
             while first < len(self._hashes):
                 rows = np.arange(first, min(first + step, len(self._hashes)))
-                first, step = first + step, min(2 * step, _LAST_STEP)
-                self._join(kept, self._within(self._against(kept, rows)))
-        return np.where(self._which < len(self._hashes), self._which, -1)
+                kept = np.concatenate([kept, self._decide(kept, rows)])
+                first, step = first + step, _GROWTH * step
+            return self._first(kept, np.flatnonzero(self._out))
 
-    def _join(self, kept: list[_Kept], rows: Rows) -> None:
-        """Add to what is kept; few and large indices are quicker to ask than many small ones."""
-        while kept and len(kept[-1].rows) < _GROWTH * len(rows):
-            rows = np.concatenate([kept.pop().rows, rows])
-        kept.append(_Kept(self._plan, self._hashes, rows))
-
-    def _against(self, kept: Sequence[_Kept], rows: Rows) -> Rows:
-        """Leave out what is near a row that is kept; gives the rest."""
-        for some in kept:
-            for later, earlier in self._pairs(some, rows, own=False):
-                np.minimum.at(self._which, later, earlier)
-        return rows[self._which[rows] == len(self._hashes)]
-
-    def _within(self, rows: Rows) -> Rows:
-        """Leave out what is near an earlier one of these rows that is kept; gives what is kept."""
-        some = _Kept(self._plan, self._hashes, rows)
-        pairs = self._pairs(some, rows, own=True)
-        if sum(len(later) for later, _ in pairs) > _MOST_PAIRS:
-            # Most of them will be left out: decide on the first half before looking at the second.
+    def _decide(self, kept: Rows, rows: Rows) -> Rows:
+        """Which of some rows are to be kept, given what is kept of all before them."""
+        if len(kept) and self._plan.parts(len(kept) * len(rows))[0] != EVERY:
+            rows = self._leave_out(kept, rows, self._plan.apart())
+        edges = self._edges(kept, rows)
+        if edges is None:
+            # Many rows are near each other: most will be out before they are compared if we go slowly.
+            rows = self._leave_out(kept, rows)
             half = len(rows) // 2
-            first = self._within(rows[:half])
-            second = self._against([_Kept(self._plan, self._hashes, first)], rows[half:])
-            return np.concatenate([first, self._within(second)])
-        if pairs:
-            later, earlier = (np.concatenate(side) for side in zip(*pairs, strict=True))
-            ordered = np.lexsort((earlier, later))
-            which, kept = self._which, len(self._hashes)
-            for row, other in zip(later[ordered].tolist(), earlier[ordered].tolist(), strict=True):
-                if which[row] == kept and which[other] == kept:
-                    which[row] = other
-        return rows[self._which[rows] == len(self._hashes)]
+            first = self._decide(rows[:0], rows[:half])
+            return np.concatenate([first, self._decide(rows[:0], self._leave_out(first, rows[half:]))])
+        later, earlier = edges
+        out = self._out
+        for row, other in zip(later.tolist(), earlier.tolist(), strict=True):
+            if not out[other]:
+                out[row] = True
+        return rows[~out[rows]]
 
-    def _pairs(self, some: _Kept, rows: Rows, *, own: bool) -> list[tuple[Rows, Rows]]:
-        """Near pairs of rows: the later, the earlier. With `own`, enough of them to see that they are too many."""
+    def _leave_out(self, kept: Rows, rows: Rows, parts: Sequence[int] | None = None) -> Rows:
+        """Leave out what is near a row that is kept; gives the rest."""
+
+        def look(part: int) -> None:
+            left = rows[~self._out[rows]]
+            for query, entry in near(self._plan, part, self._hashes[kept], self._hashes[left]):
+                later = left[query]
+                self._out[later[self._near(later, kept[entry])]] = True
+
+        self._each(look, self._plan.parts(len(kept) * len(rows)) if parts is None else parts)
+        return rows[~self._out[rows]]
+
+    def _edges(self, kept: Rows, rows: Rows) -> tuple[Rows, Rows] | None:
+        """Leave out what is near a row that is kept; pairs of near rows among the rest: the later, the earlier, sorted.
+
+        None if they are too many, and not all may then be left out.
+        """
         found: list[tuple[Rows, Rows]] = []
         count = 0
 
         def look(part: int) -> None:
             nonlocal count
-            for query, entry in some.index.near(self._hashes[rows], part, own=own):
-                later, earlier = rows[query], some.rows[entry]
-                near = self._near(later, earlier)
-                if near.any():
-                    found.append((later[near], earlier[near]))
-                    count += int(near.sum())
-                if own and count > _MOST_PAIRS:
+            both = np.concatenate([kept, rows[~self._out[rows]]])
+            for query, entry in near_own(self._plan, part, self._hashes[both], len(kept)):
+                later, earlier = both[query], both[entry]
+                close = self._near(later, earlier)
+                self._out[later[close & (entry < len(kept))]] = True
+                close &= (entry >= len(kept)) & ~self._out[later] & ~self._out[earlier]
+                if close.any():
+                    found.append((later[close], earlier[close]))
+                    count += len(found[-1][0])
+                if count > _MOST_PAIRS:
                     return
 
-        parts = some.index.parts(len(rows))
+        self._each(look, self._plan.parts((len(kept) + len(rows)) * len(rows)))
+        if count > _MOST_PAIRS:
+            return None
+        later, earlier = (
+            np.concatenate([np.arange(0), *side]) for side in ([a for a, _ in found], [b for _, b in found])
+        )
+        some = ~self._out[later] & ~self._out[earlier]
+        ordered = np.lexsort((earlier[some], later[some]))
+        return later[some][ordered], earlier[some][ordered]
+
+    def _first(self, kept: Rows, rows: Rows) -> NDArray[np.int64]:
+        """For rows that are out, the first that is kept and near."""
+        which = np.full(len(self._hashes), len(self._hashes), np.int64)
+        lock = Lock()
+
+        def look(part: int) -> None:
+            for query, entry in near(self._plan, part, self._hashes[kept], self._hashes[rows]):
+                later, earlier = rows[query], kept[entry]
+                close = (earlier < later) & self._near(later, earlier)
+                with lock:
+                    np.minimum.at(which, later[close], earlier[close])
+
+        self._each(look, self._plan.parts(len(kept) * len(rows)))
+        which[kept] = -1
+        return which
+
+    def _each(self, look: Callable[[int], None], parts: Sequence[int]) -> None:
         if len(parts) == 1:
             look(parts[0])
         else:
             list(self._pool.map(look, parts))
-        return found

@@ -11,7 +11,7 @@ blocks by how much they tell, so that no block is left with the dull ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -24,13 +24,14 @@ Hashes = NDArray[np.uint64]
 Rows = NDArray[np.intp]
 
 BITS = 64
+EVERY = -1  # the part that compares each with each
 _SAMPLE = 20_000  # hashes that are looked at to plan
 _MOST_KEY_BITS = 22
 _MOST_TABLES = 100
 # Nanoseconds: to enter a hash into a table and look it up there, to compare two hashes.
 _ENTER, _COMPARE = 100.0, 1.5
 _WINDOW = 16  # neighbours in a table that are compared at a time
-_TILE = 4096  # windows at a time: half a megabyte
+_TILE = 2048  # windows at a time: a quarter of a megabyte
 _FEW = 1 << 21  # comparisons that are not worth tables
 
 
@@ -82,6 +83,20 @@ class Plan:
             keys <<= np.uint64(self.starts[block + 1] - self.starts[block])
             keys |= (hashes & self.mask(block)) >> np.uint64(self.starts[block])
         return keys.astype(np.int32)
+
+    def parts(self, comparisons: int) -> Sequence[int]:
+        """What `near` is to be called with to find all pairs, in any order, where each with each are so many."""
+        return [EVERY] if comparisons <= _FEW or self.tables == ((),) else range(len(self.tables))
+
+    def apart(self) -> list[int]:
+        """Some tables that have no block in common: most hashes that are near share a key in one of them."""
+        used: set[int] = set()
+        chosen = []
+        for part, blocks in enumerate(self.tables):
+            if not used.intersection(blocks):
+                chosen.append(part)
+                used.update(blocks)
+        return chosen
 
     def first_in(self, differences: Hashes, table: int) -> NDArray[np.bool_]:
         """Whether a table is the first to hold pairs with these differences."""
@@ -140,98 +155,95 @@ def _cost(candidate: Plan, sample: Hashes, count: int) -> float:
     return len(candidate.tables) * count * _ENTER + pairs * _COMPARE
 
 
-class Index:
-    """Hashes that can be asked for those near others.
+def near(plan: Plan, part: int, entries: Hashes, queries: Hashes) -> Iterator[Pairs]:
+    """Pairs of a query and an entry that differ in no more bits than planned, some at a time.
 
     Args:
         plan: how to look.
-        hashes: (n,) uint64, arranged by the plan.
+        part: one of `plan.parts(...)`.
+        entries: (n,) uint64, arranged by the plan.
+        queries: (q,) uint64, arranged by the plan.
     """
-
-    def __init__(self, plan: Plan, hashes: Hashes) -> None:
-        self._plan = plan
-        self.hashes = hashes
-        self._tables: dict[int, _Table] = {}
-
-    def parts(self, queries: int) -> range:
-        """What `near` is to be called with, for as many queries, to find all pairs; any order will do."""
-        few = len(self.hashes) * queries <= _FEW
-        return range(-1, 0) if few else range(len(self._plan.tables))
-
-    def near(self, queries: Hashes, part: int, *, own: bool = False) -> Iterator[Pairs]:
-        """Pairs that differ in no more bits than planned, some tens of thousands of comparisons at a time.
-
-        Args:
-            queries: (q,) uint64, arranged by the plan.
-            part: one of `parts(q)`.
-            own: the queries are the hashes of this index; a pair is then told once, with `entry < query`.
-        """
-        if part < 0 or not self._plan.tables[part]:
-            yield from self._every(queries, own)
-            return
-        table = self._tables.get(part)
-        if table is None:
-            table = self._tables[part] = _Table(self._plan, self.hashes, part)
-        keys = self._plan.keys(queries, part)
-        if own:
-            # The entries of a bucket are in the order of the index: those before oneself are its earlier ones.
-            ask = table.entries
-            low, high = table.starts[keys[ask]], np.arange(len(ask), dtype=np.int32)
-        else:
-            ask = np.argsort(keys, kind="stable").astype(np.int32)
-            low, high = table.starts[keys[ask]], table.starts[keys[ask] + 1]
-        asked = queries[ask]
-        windows = (high - low + (_WINDOW - 1)) // _WINDOW
-        ends = np.cumsum(windows, dtype=np.int64)
-        total = int(ends[-1]) if len(ends) else 0
-        for first in range(0, total, _TILE):
-            number = np.arange(first, min(first + _TILE, total))
-            who = np.searchsorted(ends, number, side="right")
-            at = low[who] + _WINDOW * (number - ends[who] + windows[who])
-            differences = table.windows[at]
-            differences ^= asked[who][:, None]
-            close = np.flatnonzero(ones(differences) <= self._plan.distance)
-            if not len(close):
-                continue
-            window, step = np.divmod(close, _WINDOW)
-            who, at = who[window], at[window] + step
-            # The last window may reach beyond the bucket.
-            good = (at < high[who]) & self._plan.first_in(differences.reshape(-1)[close], part)
-            yield Pairs(ask[who[good]].astype(np.intp), table.entries[at[good]].astype(np.intp))
-
-    def _every(self, queries: Hashes, own: bool) -> Iterator[Pairs]:
-        step = max((_TILE * _WINDOW) // max(len(self.hashes), 1), 1)
+    if part == EVERY:
+        step = max(_TILE * _WINDOW // max(len(entries), 1), 1)
         for first in range(0, len(queries), step):
             asked = queries[first : first + step]
-            entries = self.hashes[: first + len(asked)] if own else self.hashes
-            close = ones(asked[:, None] ^ entries[None, :]) <= self._plan.distance
-            query, entry = np.nonzero(close)
-            query += first
-            if own:
-                earlier = entry < query
-                query, entry = query[earlier], entry[earlier]
-            if len(query):
-                yield Pairs(query, entry)
+            query, entry = np.nonzero(ones(asked[:, None] ^ entries[None, :]) <= plan.distance)
+            yield Pairs(query + first, entry)
+        return
+    table = _Table(plan, entries, part)
+    keys = plan.keys(queries, part)
+    ask = np.argsort(keys, kind="stable")
+    keys = keys[ask]
+    for pairs in table.compare(queries[ask], table.starts[keys], table.starts[keys + 1]):
+        yield Pairs(ask[pairs.query], pairs.entry)
+
+
+def near_own(plan: Plan, part: int, hashes: Hashes, since: int = 0) -> Iterator[Pairs]:
+    """Pairs among hashes, each once, with `entry < query`; those before `since` are not compared with each other."""
+    if part == EVERY:
+        for query, entry in near(plan, part, hashes, hashes[since:]):
+            earlier = entry < query + since
+            yield Pairs(query[earlier] + since, entry[earlier])
+        return
+    table = _Table(plan, hashes, part)
+    # The entries of a bucket are in order: those before oneself are the earlier ones.
+    at = np.flatnonzero(table.entries >= since)
+    ask = table.entries[at]
+    low = table.starts[plan.keys(hashes, part)[ask]]
+    for pairs in table.compare(hashes[ask], low, at):
+        yield Pairs(ask[pairs.query].astype(np.intp), pairs.entry)
 
 
 class _Table:
     """Hashes by their keys.
 
     Attributes:
-        entries: (n,) int32, positions in the index by key.
+        entries: (n,) int32, positions of the hashes by key, then in order.
         starts: (2**bits + 1,) int32, where each key's entries start.
-        windows: (n, 16) view of the hashes in that order, from each one on.
     """
 
-    def __init__(self, plan: Plan, hashes: Hashes, table: int) -> None:
-        keys = plan.keys(hashes, table)
+    def __init__(self, plan: Plan, hashes: Hashes, part: int) -> None:
+        keys = plan.keys(hashes, part)
         packed = np.sort((keys.astype(np.int64) << 32) | np.arange(len(keys)))
         self.entries = (packed & 0xFFFFFFFF).astype(np.int32)
-        counts = np.bincount(keys, minlength=1 << plan.key_bits(table))
+        counts = np.bincount(keys, minlength=1 << plan.key_bits(part))
         self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-        inline = np.zeros(len(hashes) + _WINDOW, np.uint64)
-        inline[: len(hashes)] = hashes[self.entries]
-        self.windows = np.lib.stride_tricks.sliding_window_view(inline, _WINDOW)
+        self._plan, self._part = plan, part
+        hashes_by_key = np.zeros(len(hashes) + _WINDOW, np.uint64)
+        np.take(hashes, self.entries, out=hashes_by_key[: len(hashes)])
+        self._windows = np.lib.stride_tricks.sliding_window_view(hashes_by_key, _WINDOW)
+
+    def compare(
+        self, queries: Hashes, low: NDArray[np.integer], high: NDArray[np.integer]
+    ) -> Iterator[Pairs]:
+        """Compare each query with the entries from `low` to `high`, places in the table."""
+        some = high > low
+        asking = np.flatnonzero(some)
+        queries, low, high = queries[some], low[some].astype(np.int64), high[some].astype(np.int64)
+        windows = (high - low + (_WINDOW - 1)) // _WINDOW
+        ends = np.cumsum(windows)
+        offsets = low - _WINDOW * (ends - windows)
+        first = 0
+        while first < len(queries):
+            # Whole queries, of about a tile of windows; one with more than that is a tile of its own.
+            last = max(
+                int(np.searchsorted(ends, (ends[first - 1] if first else 0) + _TILE, side="right")), first + 1
+            )
+            begin = int(ends[first - 1]) if first else 0
+            who = np.repeat(np.arange(first, last), windows[first:last])
+            at = offsets[who] + _WINDOW * np.arange(begin, int(ends[last - 1]))
+            first = last
+            differences = self._windows[at]
+            differences ^= queries[who][:, None]
+            close = np.flatnonzero(ones(differences) <= self._plan.distance)
+            if not len(close):
+                continue
+            window, step = np.divmod(close, _WINDOW)
+            who, at = who[window], at[window] + step
+            # The last window may reach beyond the bucket.
+            good = (at < high[who]) & self._plan.first_in(differences.reshape(-1)[close], self._part)
+            yield Pairs(asking[who[good]], self.entries[at[good]].astype(np.intp))
 
 
 def _ones(values: Hashes) -> NDArray[np.uint8]:
