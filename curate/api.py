@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,9 +12,11 @@ from typing import Literal
 from curate.engines.local import LocalEngine
 from curate.errors import InputError
 from curate.known import Known
-from curate.manifest import FILE, SourceRecord, begin_manifest, now, read_manifest
+from curate.manifest import FILE, Manifest, SourceRecord, begin_manifest, now, read_manifest
+from curate.metadata import NONE, open_metadata
 from curate.models.session import Device, resolve_device
 from curate.run import Progress, Run
+from curate.scorers.generation.scorer import Generation
 from curate.scorers.geometry import Geometry
 from curate.scorers.scorer import fingerprint, make_scorer
 from curate.scoreset import open_scores
@@ -25,7 +27,7 @@ from curate.target import check_folder, default_folder, locked
 
 # A worker on a GPU needs memory there for every network.
 _GPU_WORKERS = 4
-DEFAULT_SCORERS = ("mesh", "quality", "lite")
+DEFAULT_SCORERS = ("mesh", "quality", "lite", "generation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def score(
     faces: FacesKept | None = None,
     landmarks: bool | None = None,
     mesh: MeshKind | None = None,
+    metadata: str | Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     workers: int | None = None,
     batch_size: int = 8,
@@ -91,6 +94,8 @@ def score(
         faces: score the `largest` face of a picture, or `all` of them; None is what the set has, or the largest.
         landmarks: keep all 478 landmarks; None is what the set has, or no.
         mesh: `mediapipe` takes the original face mesh instead of ours (`onnx`); None is what the set has, or ours.
+        metadata: a table that says what the pictures were made from (docs/generation.md), or `none`; None is what
+            the set has, or the tables called `metadata.*` that lie in the folder.
         device: `auto` is CUDA where it truly works.
         workers: processes; one a core if None.
         batch_size: pictures a network sees at once.
@@ -122,6 +127,8 @@ def score(
         landmarks = earlier is not None and "landmarks" in {
             c for s in earlier.scorers.values() for c in s.columns
         }
+    named = _table_named(metadata, had)
+    tables = open_metadata(named, _folder_of(record, earlier))
     for scorer in scoring.scorers:
         fingerprint(scorer, scoring.mesh)  # a missing model is said before anything is written
     workers = workers or _default_workers(scoring.device)
@@ -133,11 +140,23 @@ def score(
         known = Known(folder)
         aside = [set_aside(path).name for path in known.damaged]
         scoring = _with_present_scorers(scoring, known, folder, landmarks, asked=scorers is not None)
+        scoring = replace(
+            scoring,
+            scorers=tuple(
+                Generation(tables.fingerprint) if isinstance(s, Generation) else s for s in scoring.scorers
+            ),
+        )
+        if metadata is not None and "generation" not in {s.name for s in scoring.scorers}:
+            raise InputError(
+                "metadata is read by the scorer `generation`, which is not among those asked for",
+                where="--metadata",
+                hint="--scorers mesh,quality,lite,generation",
+            )
         manifest = begin_manifest(
             # Single pictures that are added to a set do not make it theirs.
             earlier.source if earlier and pictures.partial else record,
             scoring,
-            {"workers": workers, "batch_size": batch_size, "limit": limit},
+            {"workers": workers, "batch_size": batch_size, "limit": limit, "metadata": named},
             earlier,
         )
         manifest.write(folder)
@@ -145,7 +164,9 @@ def score(
         on_progress(progress)
         engine = LocalEngine(scoring, workers=workers, patience=patience)
         homes = {pictures.location, manifest.source.location, *([earlier.source.location] if earlier else [])}
-        Run(pictures, folder, scoring, known, sorted(homes), batch_size, progress, on_progress).go(engine)
+        Run(pictures, folder, scoring, known, sorted(homes), batch_size, progress, on_progress, tables).go(
+            engine
+        )
         seconds = time.monotonic() - started
         inputs, statuses = _counts(folder)
         manifest.model_copy(
@@ -162,6 +183,20 @@ def score(
         for name in aside
     )
     return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, warnings)
+
+
+def _table_named(metadata: str | Path | None, had: Mapping[str, object]) -> str | None:
+    """The metadata table that is asked for now, or was when the set was made: an absolute path, or `none`."""
+    if metadata is None:
+        before = had.get("metadata")
+        return before if isinstance(before, str) else None
+    return NONE if str(metadata) == NONE else str(Path(metadata).absolute())
+
+
+def _folder_of(source: SourceRecord, earlier: Manifest | None) -> Path | None:
+    """The folder whose own tables count: the one that is scored, or that the set was made from."""
+    records = [source, *([earlier.source] if earlier else [])]
+    return next((Path(record.location) for record in records if record.kind == "folder"), None)
 
 
 def _default_workers(device: Device) -> int:

@@ -99,13 +99,19 @@ def claimed_rows(path: Path, claims: Claims, others: pl.Expr) -> pl.DataFrame:
 
     stored = read_shard(path)
     usable = _usable(stored)
-    # Two files of one content have the same rows but for their names: one of them is enough to copy from.
-    first = usable.group_by("sha256", maintain_order=True).agg(pl.col("image").first())
-    source = usable.join(first, on=["sha256", "image"], how="semi").drop("image")
+    # Two files of one content differ in their names, and in what lies beside them: a picture that is held by its
+    # own name is copied from there, a new name from the first of this content.
+    first = usable.group_by("sha256", maintain_order=True).agg(pl.col("image").first().alias("first"))
+    held = usable.select("image", "sha256", pl.col("image").alias("own")).unique()
     wanted = pl.DataFrame(
         {"image": claims.images, "sha256": claims.contents}, schema={"image": pl.String, "sha256": pl.String}
     )
-    rows = wanted.join(source, on="sha256", how="inner", maintain_order="left_right").select(stored.columns)
+    wanted = wanted.join(held, on=["image", "sha256"], how="left", maintain_order="left")
+    wanted = wanted.join(first, on="sha256", how="left", maintain_order="left")
+    wanted = wanted.select("image", "sha256", pl.coalesce("own", "first").alias("source"))
+    source = usable.rename({"image": "source"})
+    rows = wanted.join(source, on=["sha256", "source"], how="inner", maintain_order="left_right")
+    rows = rows.select(stored.columns)
     return pl.concat([rows, stored.filter(others)])
 
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +17,10 @@ from curate.engines.local import LocalEngine
 from curate.engines.work import Failure
 from curate.errors import CurateError, InputError
 from curate.known import Claims, Known, answers_for, claimed_rows
+from curate.metadata import Metadata
 from curate.models.pack import find_pack
 from curate.scorers.columns import IDENTITY
-from curate.scorers.scorer import MESH_PACK, fingerprint
+from curate.scorers.scorer import MESH_PACK, fingerprint, of_picture
 from curate.scoring import ROWS_VERSION, Batch, Scoring, crashed
 from curate.shards import Shard, next_shard, write_shard
 from curate.sources.source import Input, Source
@@ -55,13 +56,15 @@ class Progress:
 class _Renewal:
     """What becomes of an old shard: what it answers for, and what of that is scored again by which scorers.
 
-    `same_rows` says whether its rows stay and only get new columns; `answers` are the frames that have come in.
+    `same_rows` says whether its rows stay and only get new columns, `pictures` whether these are of scorers alone
+    that answer for pictures; `answers` are the frames that have come in.
     """
 
     claims: Claims
     images: frozenset[str]
     scorers: tuple[str, ...]
     same_rows: bool
+    pictures: bool = False
     answers: list[pl.DataFrame] = field(default_factory=list)
     answered: int = 0
 
@@ -79,11 +82,14 @@ class Run:
         batch_size: int,
         progress: Progress,
         on_progress: Callable[[Progress], None],
+        metadata: Metadata,
     ) -> None:
+        self._metadata = metadata
         self._source, self._folder, self._scoring, self._known = source, folder, scoring, known
         self._batch_size, self._progress, self._on_progress = batch_size, progress, on_progress
         self._rows = rows_fingerprint(scoring)
         self._scorers = {s.name: fingerprint(s, scoring.mesh) for s in scoring.scorers}
+        self._of_picture = frozenset(s.name for s in scoring.scorers if of_picture(s))
         self._homes = homes
         self._others: pl.Expr
         self._renewals: dict[str, _Renewal] = {}
@@ -93,7 +99,7 @@ class Run:
     def go(self, engine: LocalEngine[Batch, pl.DataFrame]) -> None:
         """Score what there is to score, and write it down as it comes."""
         try:
-            for batch, outcome in engine.run(self._batches()):
+            for batch, outcome in engine.run(map(self._told, self._batches())):
                 frame = crashed(batch.inputs[0], outcome.reason) if isinstance(outcome, Failure) else outcome
                 self._report(batch, frame)
                 if batch.shard:
@@ -108,6 +114,13 @@ class Run:
         self._close_new()
         for shard in list(self._renewals):
             self._close_renewed(shard)  # some of its pictures have vanished since they were counted
+
+    def _told(self, batch: Batch) -> Batch:
+        """A batch with what the metadata tables say of its pictures, where somebody wants to know."""
+        if self._of_picture.isdisjoint(batch.scorers):
+            return batch
+        told = (replace(item, said=(*self._metadata.about(item), *item.said)) for item in batch.inputs)
+        return replace(batch, inputs=tuple(told))
 
     def _batches(self) -> Iterator[Batch]:
         """Everything there is to score: what old shards lack, then what is new."""
@@ -173,15 +186,18 @@ class Run:
                 where=str(self._folder),
                 hint="name all of them (no --limit), choose another place with -o, or --overwrite",
             )
-        # A picture without a face has nothing to score again, unless the rows themselves may be others now.
-        lacking = rows.filter(pl.col("status") == "ok") if same_rows else rows
+        # A picture without a face has nothing to score again, unless the rows themselves may be others now, or
+        # a scorer answers for pictures.
+        whole = self._of_picture.intersection(stale)
+        wanted = ("ok", "no_face", "too_small") if whole else ("ok",)
+        lacking = rows.filter(pl.col("status").is_in(wanted)) if same_rows else rows
         images = frozenset(lacking["image"]) if stale else frozenset()
         self._progress.kept -= len(images)
         if not rows.height:
             shard.path.unlink()
         elif not images:
             self._write(shard.path, rows)
-        return _Renewal(claims, images, stale, same_rows)
+        return _Renewal(claims, images, stale, same_rows, pictures=same_rows and len(whole) == len(stale))
 
     def _cut_by_shard(self, lacking: Mapping[str, str]) -> Iterator[Batch]:
         """Batches of the pictures in `lacking` (picture -> shard), none with pictures of two shards."""
@@ -193,9 +209,13 @@ class Run:
             waiting = gathered.setdefault(shard, [])
             waiting.append(item)
             if len(waiting) == self._batch_size:
-                yield Batch(tuple(gathered.pop(shard)), self._renewals[shard].scorers, shard)
+                yield self._renewing(shard, gathered.pop(shard))
         for shard, waiting in gathered.items():
-            yield Batch(tuple(waiting), self._renewals[shard].scorers, shard)
+            yield self._renewing(shard, waiting)
+
+    def _renewing(self, shard: str, inputs: Sequence[Input]) -> Batch:
+        renewal = self._renewals[shard]
+        return Batch(tuple(inputs), renewal.scorers, shard, renewal.pictures)
 
     def _cut(self, inputs: Iterable[Input]) -> Iterator[Batch]:
         """Batches of new pictures, for every scorer."""
@@ -240,9 +260,17 @@ class Run:
         names = [column.name for column in IDENTITY]
         untouched = old.drop([name for name in new.columns if name not in names], strict=False)
         # A picture without a face stays what it was; one that should have been scored and is gone does not stay.
+        if renewal.pictures:
+            gone = new.filter(pl.col("status") == "crashed") if "status" in new.columns else new.clear()
+            rest = untouched.filter(~pl.col("image").is_in(gone["image"].to_list()))
+            answers = new.drop([name for name in names if name not in ("image", "sha256")], strict=False)
+            rest = rest.join(answers, on=["image", "sha256"], how="left", maintain_order="left")
+            self._write(path, pl.concat([rest, gone], how="diagonal"))
+            return
         rest = untouched.filter(~pl.col("image").is_in(list(renewal.images)))
         kept = [name for name in untouched.columns if name not in names]
-        again = new.join(untouched.select("image", "face", *kept), on=["image", "face"], how="left")
+        held = untouched.select("image", "face", *kept)
+        again = new.join(held, on=["image", "face"], how="left", nulls_equal=True)
         self._write(path, pl.concat([rest, again], how="diagonal"))
 
     def _write(self, path: Path, rows: pl.DataFrame) -> None:
@@ -259,9 +287,9 @@ class Run:
         write_shard(Shard(path, self._rows, self._scorers), rows.select(columns))
 
     def _report(self, batch: Batch, frame: pl.DataFrame) -> None:
-        first = frame.unique("image", keep="first")
         self._progress.scored += len(batch)
-        self._progress.statuses.update(first["status"].to_list())
+        if "status" in frame.columns:
+            self._progress.statuses.update(frame.unique("image", keep="first")["status"].to_list())
         self._on_progress(self._progress)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from curate.errors import InputError
 from curate.models.session import Device
 from curate.scorers.columns import IDENTITY, Column, schema
-from curate.scorers.scorer import Scorer
+from curate.scorers.said import Said
+from curate.scorers.scorer import Scorer, of_picture
 from curate.sources.source import Input
 
 if TYPE_CHECKING:
@@ -42,11 +43,14 @@ class Batch:
         inputs: which pictures.
         scorers: names of the scorers that run on them.
         shard: the file that waits for these rows; "" where they are new.
+        pictures: only scorers that answer for pictures run, whose rows are known: nobody looks for faces, and
+            there is a row a picture.
     """
 
     inputs: tuple[Input, ...]
     scorers: tuple[str, ...]
     shard: str = ""
+    pictures: bool = False
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -88,6 +92,15 @@ class Scoring:
         return OpenScoring(self)
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An input that has been read: its identity, the picture where there is one, and what is said of it."""
+
+    row: Row
+    picture: Picture | None
+    said: tuple[Said, ...]
+
+
 class OpenScoring:
     """A Scoring with its models loaded: a batch in, a frame of rows out."""
 
@@ -103,15 +116,20 @@ class OpenScoring:
         import polars as pl
 
         scorers = [self._by_name[name] for name in batch.scorers]
-        return pl.concat([self._frame(group, scorers) for group in self._groups(batch.inputs)])
+        words = any(of_picture(scorer) for scorer in scorers)
+        groups = self._groups(batch.inputs, words)
+        if batch.pictures:
+            return pl.concat([_of_pictures(group, scorers) for group in groups])
+        return pl.concat([self._frame(group, scorers) for group in groups])
 
-    def _groups(self, inputs: Sequence[Input]) -> Iterator[list[tuple[Row, Picture | None]]]:
-        """The inputs, read and decoded, so many at a time that they fit into memory."""
-        group: list[tuple[Row, Picture | None]] = []
+    def _groups(self, inputs: Sequence[Input], words: bool) -> Iterator[list[_Read]]:
+        """The inputs, read and decoded, so many at a time that they fit into memory; with `words` about them."""
+        group: list[_Read] = []
         pixels = 0
         for item in inputs:
             row, picture = self._read(item)
-            group.append((row, picture))
+            said = _said(item, picture) if words and picture is not None else ()
+            group.append(_Read(row, picture, said))
             pixels += picture.width * picture.height if picture else 0
             if pixels >= _PIXELS_TOGETHER:
                 yield group
@@ -137,37 +155,71 @@ class OpenScoring:
             reason = (
                 f"{picture.width} x {picture.height} pixels; a face needs at least {MIN_SIDE} x {MIN_SIDE}"
             )
-            return row | {"status": "too_small", "error": reason}, None
+            return row | {"status": "too_small", "error": reason}, picture
         return row, picture
 
-    def _frame(self, group: Sequence[tuple[Row, Picture | None]], scorers: Sequence[Scorer]) -> pl.DataFrame:
-        found = iter(self._faces([picture for _, picture in group if picture is not None]))
+    def _frame(self, group: Sequence[_Read], scorers: Sequence[Scorer]) -> pl.DataFrame:
+        found = iter(self._faces([read for read in group if read.row["status"] == "ok"]))
         rows: list[Row] = []
         faces: list[Face] = []
-        for row, picture in group:
-            of_picture = next(found) if picture is not None else []
-            if picture is not None and self._mesh is not None:
-                row["n_faces"] = len(of_picture)
-            if picture is not None and not of_picture:
-                row |= {"status": "no_face", "error": "no face was found"}
-            kept = of_picture if self._keep_all else of_picture[:1]
-            rows += [row | {"face": number} for number in range(len(kept))] or [row]
+        pictures: list[int | None] = []  # which of the decoded ones a row is of
+        decoded = 0
+        for read in group:
+            row = read.row
+            in_picture: list[Face] = []
+            if row["status"] == "ok":
+                in_picture = next(found)
+                if self._mesh is not None:
+                    row["n_faces"] = len(in_picture)
+                if not in_picture:
+                    row |= {"status": "no_face", "error": "no face was found"}
+            kept = in_picture if self._keep_all else in_picture[:1]
+            of_this = [row | {"face": number} for number in range(len(kept))] or [row]
+            rows += of_this
             faces += kept
-        scored = [i for i, row in enumerate(rows) if row["status"] == "ok"]
-        return _identity_frame(rows).hstack(_spread(_answers(scorers, faces), scored, len(rows)))
+            pictures += [None if read.picture is None else decoded] * len(of_this)
+            decoded += read.picture is not None
+        numbers = iter(range(len(faces)))
+        scored = [next(numbers) if row["status"] == "ok" else None for row in rows]
+        of_pictures = _answers([s for s in scorers if of_picture(s)], _whole_pictures(group))
+        of_faces = _answers([s for s in scorers if not of_picture(s)], faces)
+        columns = [column.name for scorer in scorers for column in scorer.columns]
+        answers = _spread(of_faces, scored).hstack(_spread(of_pictures, pictures)).select(columns)
+        return _identity_frame(rows).hstack(answers)
 
-    def _faces(self, pictures: Sequence[Picture]) -> list[list[Face]]:
+    def _faces(self, group: Sequence[_Read]) -> list[list[Face]]:
         """The faces of each picture, largest first; the picture itself where no scorer wants a mesh."""
         from curate.scorers.face import Face
 
+        pictures = [(read.picture.pixels, read.said) for read in group if read.picture is not None]
         if self._mesh is None:
-            return [[Face(picture.pixels)] for picture in pictures]
-        found = self._mesh.detect([picture.pixels for picture in pictures])
+            return [[Face(pixels, said=said)] for pixels, said in pictures]
+        found = self._mesh.detect([pixels for pixels, _ in pictures])
         faces = [
-            [Face(picture.pixels, mesh.landmarks) for mesh in of_picture]
-            for picture, of_picture in zip(pictures, found, strict=True)
+            [Face(pixels, mesh.landmarks, said) for mesh in meshes]
+            for (pixels, said), meshes in zip(pictures, found, strict=True)
         ]
-        return [sorted(of_picture, key=lambda f: -f.box[2] * f.box[3]) for of_picture in faces]
+        return [sorted(in_picture, key=lambda f: -f.box[2] * f.box[3]) for in_picture in faces]
+
+
+def _said(item: Input, picture: Picture) -> tuple[Said, ...]:
+    """All that is said of a picture, the surest first: its file, what lies beside it, tables, the data set."""
+    from curate.metadata_sidecar import read_sidecars
+
+    beside = read_sidecars(item.path) if item.path is not None else ()
+    return (Said("file", picture.texts), *beside, *item.said)
+
+
+def _whole_pictures(group: Sequence[_Read]) -> list[Face]:
+    from curate.scorers.face import Face
+
+    return [Face(read.picture.pixels, said=read.said) for read in group if read.picture is not None]
+
+
+def _of_pictures(group: Sequence[_Read], scorers: Sequence[Scorer]) -> pl.DataFrame:
+    """Image, content and answers of the pictures that could be decoded, a row each."""
+    rows = [read.row for read in group if read.picture is not None]
+    return _identity_frame(rows).select("image", "sha256").hstack(_answers(scorers, _whole_pictures(group)))
 
 
 def crashed(item: Input, reason: str) -> pl.DataFrame:
@@ -210,15 +262,12 @@ def _score(scorer: Scorer, faces: Sequence[Face]) -> list[pl.Series]:
     return [_series(column, values[column.name]) for column in scorer.columns]
 
 
-def _spread(answers: pl.DataFrame, scored: Sequence[int], height: int) -> pl.DataFrame:
-    """The answers at the rows that were `scored`, null at the others."""
+def _spread(answers: pl.DataFrame, of_row: Sequence[int | None]) -> pl.DataFrame:
+    """The answers, each at the rows that it is of; null where a row has none."""
     import polars as pl
 
-    if len(scored) == height:
+    if list(of_row) == list(range(answers.height)):
         return answers
-    of_row: list[int | None] = [None] * height
-    for face, row in enumerate(scored):
-        of_row[row] = face
     return answers.select(pl.all().gather(pl.Series(of_row, dtype=pl.UInt32)))
 
 

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curate.scorers.align import align
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Words about a picture, from one place.
-
-    Attributes:
-        source: the picture's own file, a file beside it, a metadata table, or the row of a data set.
-        texts: by the name of the chunk, tag, key or column; nothing of it is interpreted, and none of it trusted.
-        errors: why more could not be read, in words.
-    """
-
-    source: Literal["file", "sidecar", "table", "dataset"]
-    texts: Mapping[str, Any] = field(default_factory=dict)
-    errors: tuple[str, ...] = ()
+from curate.scorers.said import Said
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,8 @@ def score(
     scorers: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated: mesh, quality, lite, libreface, libreface-separate, fake ... "
-            "[default: mesh,quality,lite].",
+            help="Comma-separated: mesh, quality, lite, libreface, libreface-separate, generation, "
+            "fake ... [default: mesh,quality,lite,generation].",
             show_default=False,
         ),
     ] = None,
@@ -74,6 +74,14 @@ def score(
         Mesh | None,
         typer.Option(
             help="Our face mesh, or the original (extra `mediapipe`) [default: onnx].", show_default=False
+        ),
+    ] = None,
+    metadata: Annotated[
+        str | None,
+        typer.Option(
+            help="A table that says what the pictures were made from: .csv, .tsv, .jsonl, .parquet; or none "
+            "[default: metadata.* in the folder].",
+            show_default=False,
         ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where networks run.")] = Device.auto,
@@ -105,6 +113,8 @@ def score(
 
       curate score "renders/**/*.png" --scorers mesh,quality
 
+      curate score ./renders --metadata prompts.csv
+
       curate score user/portraits --split train --limit 1000
     """
     output = Output(json, quiet)
@@ -121,6 +131,7 @@ def score(
                 faces=faces.value if faces else None,
                 landmarks=landmarks,
                 mesh=mesh.value if mesh else None,
+                metadata=metadata,
                 device=device.value,
                 workers=workers,
                 batch_size=batch_size,

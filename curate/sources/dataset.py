@@ -5,6 +5,8 @@ type `Image`, or else the one that holds bytes (alone, or as a struct `{bytes, p
 that is called like the first of `COLUMN_NAMES`. Without a split all splits are read, one after the other, as
 `load_dataset` without a split loads them all. The `image` of a row is `LOCATION#SPLIT/ROW`.
 
+Columns that say how a picture was generated (`prompt`, `seed` ..., see `curate.scorers.generation.plain`) come along.
+
 Parquet and the hub are streamed: nothing is copied to the cache before the first picture comes.
 """
 
@@ -19,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import InputError
+from curate.scorers.generation.plain import field_of
+from curate.scorers.said import Said
 from curate.sources.folder import parquet_files
 from curate.sources.source import Input, Source, absolute, as_text, short_name
 
@@ -129,38 +133,66 @@ def _source(
     )
 
 
-def _encoded(rows: Any, location: str) -> tuple[str, Any]:
-    """The picture column, by name, and the rows with nothing else in them, not decoded."""
+def _encoded(rows: Any, location: str) -> tuple[str, dict[str, Any], Any]:
+    """The picture column, by name, the columns of words with their types, and the rows with no others, not decoded."""
     import datasets
 
     if rows.features is None:  # folders of loose pictures tell them by their first rows only
         rows = rows._resolve_features()
     column = picture_column(rows.features, where=location)
+    words = {name: feature for name, feature in rows.features.items() if _is_word(name, feature)}
     if isinstance(rows.features[column], datasets.Image):
         if isinstance(rows, datasets.IterableDataset):
             # Loose pictures of the hub come through a pool of decoding threads: a cast alone is too late.
             rows = rows.decode(False)
         rows = rows.cast_column(column, datasets.Image(decode=False))
-    return column, rows.select_columns([column])
+    return column, words, rows.select_columns([column, *words])
 
 
-def _rows(parts: Mapping[str, tuple[str, Any]], location: str) -> Iterator[Input]:
-    for part, (column, rows) in parts.items():
+def _is_word(name: str, feature: object) -> bool:
+    """Whether a column tells how the pictures were generated: by its name, and text or a number by its type."""
+    import datasets
+
+    if field_of(name) is None:
+        return False
+    plain = isinstance(feature, datasets.Value) and feature.dtype.startswith(
+        ("string", "large_string", "int", "uint", "float")
+    )
+    return plain or isinstance(feature, datasets.ClassLabel)
+
+
+def _rows(parts: Mapping[str, tuple[str, dict[str, Any], Any]], location: str) -> Iterator[Input]:
+    for part, (column, words, rows) in parts.items():
         with _said_plainly(location):
             for index, row in enumerate(rows):
-                yield _input(f"{location}#{part}/{index}", row[column])
+                told = {name: _told(row[name], feature) for name, feature in words.items()}
+                told = {name: value for name, value in told.items() if value is not None}
+                said = (Said("dataset", told),) if told else ()
+                yield _input(f"{location}#{part}/{index}", row[column], said)
 
 
-def _input(image: str, value: object) -> Input:
+def _told(value: object, feature: object) -> object:
+    """A cell of a column of words; a class by its name."""
+    import datasets
+
+    if isinstance(feature, datasets.ClassLabel):
+        known = isinstance(value, int) and 0 <= value < feature.num_classes
+        return feature.int2str(value) if known else None
+    return value
+
+
+def _input(image: str, value: object, said: tuple[Said, ...]) -> Input:
     """An encoded picture, or where it is."""
     if isinstance(value, Mapping):
         path, value = value.get("path"), value.get("bytes")
         if value is None and isinstance(path, str):
-            # A local file is read where it is scored; a remote one needs the session that this process has.
-            return Input(image=image, data=_remote(path)) if "://" in path else Input(image=image, path=path)
+            if "://" in path:
+                # A local file is read where it is scored; a remote one needs the session that this process has.
+                return Input(image=image, data=_remote(path), said=said)
+            return Input(image=image, path=path, said=said)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return Input(image=image, data=bytes(value))
-    return Input(image=image)
+        return Input(image=image, data=bytes(value), said=said)
+    return Input(image=image, said=said)
 
 
 def _remote(url: str) -> bytes:

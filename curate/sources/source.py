@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from curate.errors import InputError
+from curate.scorers.said import Said
 
 Kind = Literal["folder", "files", "list", "dataset"]
 
@@ -27,11 +28,13 @@ class Input:
         image: what the `image` column says; the same at every run. Always valid Unicode.
         path: the file, absolute, as the operating system knows it; None where there is none.
         data: the encoded bytes of a dataset row that has no file of its own.
+        said: what the source and tables say of the picture, the surest first.
     """
 
     image: str
     path: str | None = None
     data: bytes | None = None
+    said: tuple[Said, ...] = ()
 
     def read(self) -> bytes:
         """The encoded bytes.

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from curate.models.session import Device
 from curate.scorers.columns import GENERATION, Column
-from curate.scorers.face import Face, Said
+from curate.scorers.face import Face
 from curate.scorers.generation.found import FIELDS, Raw, merged, text
 from curate.scorers.generation.reading import read
+from curate.scorers.said import Said
 from curate.scorers.scorer import Values
 
 _MAX_ERROR = 500
