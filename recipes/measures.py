@@ -6,13 +6,13 @@ the probability that they are there. Null where any column that a formula reads 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from curate.recipes.checked_yaml import read_checked
 from curate.scorers.columns import EXPRESSIONS, INTENSITY_AUS, PRESENCE_AUS
@@ -26,7 +26,7 @@ _SLIGHT = 2.0
 # A smile has at least so many points of AU12 (A, "trace"); less is no smile whose eyes could be looked at.
 _SMILE = 1.0
 # How much of its pattern a face must show to be named by its muscles.
-_PATTERN = 0.3
+_PATTERN = 0.5
 # Action units that are there together less often than by mistake: lip corners up and down, lips pressed and open.
 _OPPOSED = ((12, 15), (24, 25), (24, 26))
 # Two answers on one action unit contradict each other: likely and below this, or unlikely and at least that.
@@ -45,25 +45,22 @@ class Prototype(BaseModel):
 
 
 class Prototypes(BaseModel):
-    """The muscle pattern of every expression but neutral."""
+    """The muscle patterns of every expression but neutral."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: str
-    prototypes: dict[str, Prototype]
+    prototypes: dict[str, Annotated[tuple[Prototype, ...], Field(min_length=1)]]
 
-    @model_validator(mode="after")
-    def _is_complete(self) -> Prototypes:
-        if set(self.prototypes) != set(EXPRESSIONS[1:]):
-            raise ValueError("prototypes: every expression but neutral has one")
-        return self
+
+Patterns = tuple[tuple[int, ...], ...]
 
 
 @cache
-def prototypes() -> dict[str, tuple[int, ...]]:
-    """Action units by expression, in the order of the catalogue."""
+def prototypes() -> dict[str, Patterns]:
+    """The patterns of each expression but neutral, action units each; in the order of the catalogue."""
     found = read_checked(TABLE, Prototypes)[0].prototypes
-    return {name: found[name].aus for name in EXPRESSIONS[1:]}
+    return {name: tuple(one.aus for one in found[name]) for name in EXPRESSIONS[1:]}
 
 
 def measure_columns(columns: Collection[str]) -> dict[str, pl.Expr]:
@@ -76,7 +73,7 @@ def measure_columns(columns: Collection[str]) -> dict[str, pl.Expr]:
         duchenne, pspi_lite, congruence (Float32), muscles (String), au_conflicts (Int32), as the catalogue has them:
         those whose inputs are among the columns.
     """
-    patterns = [_amount(number) for aus in prototypes().values() for number in aus]
+    patterns = [_amount(number) for several in prototypes().values() for aus in several for number in aus]
     pairs = [_presence(number) for pair in _OPPOSED for number in pair]
     makers: dict[str, tuple[Callable[[], pl.Expr], Iterable[str]]] = {
         "duchenne": (_duchenne, ("au06", "au12")),
@@ -90,15 +87,28 @@ def measure_columns(columns: Collection[str]) -> dict[str, pl.Expr]:
     }
 
 
-def pattern(aus: Collection[int]) -> pl.Expr:
+def pattern(patterns: Collection[Collection[int]]) -> pl.Expr:
     """How much of a muscle pattern is there: Float64 in [0, 1], the mean of min(x_j / 3, 1), or of q_j.
 
-    "Soft" in the words of OpenDBM, which has the same measure beside the hard one (the least instead of the mean).
+    Of several patterns the one that is there most. "Soft" in the words of OpenDBM, which has this measure beside the
+    hard one (the least instead of the mean).
     """
-    first, *rest = (_share(number) for number in aus)
+    most, *others = (_mean([_share(number) for number in aus]) for aus in patterns)
+    for other in others:
+        most = _larger(most, other)
+    return most.clip(0, 1)
+
+
+def _mean(shares: Sequence[pl.Expr]) -> pl.Expr:
+    total, *rest = shares
     for share in rest:
-        first = first + share
-    return (first / len(aus)).clip(0, 1)
+        total = total + share
+    return total / len(shares)
+
+
+def _larger(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    """The larger of two; null where either is (max_horizontal would pass over it)."""
+    return pl.when(one >= other).then(one).when(one < other).then(other)
 
 
 def _duchenne() -> pl.Expr:
@@ -110,28 +120,24 @@ def _pspi_lite() -> pl.Expr:
     def slight(name: str) -> pl.Expr:
         return (_number(name) > 0.5).cast(pl.Float64) * _SLIGHT
 
-    def larger(one: pl.Expr, other: pl.Expr) -> pl.Expr:
-        # max_horizontal would pass over a null.
-        return pl.when(one >= other).then(one).when(one < other).then(other)
-
     brows, cheeks, nose = (_number(name).clip(0, 5) for name in ("au04", "au06", "au09"))
-    return (brows + larger(cheeks, slight("au07_p")) + larger(nose, slight("au10_p"))).cast(pl.Float32)
+    return (brows + _larger(cheeks, slight("au07_p")) + _larger(nose, slight("au10_p"))).cast(pl.Float32)
 
 
 def _congruence() -> pl.Expr:
     found = pl.lit(None, dtype=pl.Float64)
-    for name, aus in prototypes().items():
-        found = pl.when(pl.col("expression") == name).then(pattern(aus)).otherwise(found)
+    for name, several in prototypes().items():
+        found = pl.when(pl.col("expression") == name).then(pattern(several)).otherwise(found)
     return found.cast(pl.Float32)
 
 
 def _muscles() -> pl.Expr:
-    amounts = {name: pattern(aus) for name, aus in prototypes().items()}
-    most, name = pl.lit(_PATTERN), pl.lit(EXPRESSIONS[0])
+    amounts = {name: pattern(several) for name, several in prototypes().items()}
+    most = pl.max_horizontal(amounts.values())
+    name = pl.lit(EXPRESSIONS[0])
+    # From the last to the first: of equals the first of the catalogue wins.
     for expression, amount in reversed(amounts.items()):
-        # From the last to the first: of equals the first of the catalogue wins.
-        name = pl.when(amount >= most).then(pl.lit(expression)).otherwise(name)
-        most = pl.when(amount >= most).then(amount).otherwise(most)
+        name = pl.when((amount == most) & (amount >= _PATTERN)).then(pl.lit(expression)).otherwise(name)
     known = pl.all_horizontal(amount.is_not_null() for amount in amounts.values())
     return pl.when(known).then(name)
 

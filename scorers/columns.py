@@ -104,10 +104,13 @@ def _face() -> Iterable[Column]:
     yield Column(
         "asymmetry",
         "Float32",
-        "difference of the face's two sides; null beyond a yaw of 20 degrees",
+        "difference of the face's two sides; null at a yaw of 20 degrees and more",
         "mesh",
         low=0,
         high=1,
+        formula="sum |L - R| / sum (L + R) over the distances inner brow - eye, brow arch - eye, upper - lower "
+        "lid, mouth corner - inner corner of the eye, mouth corner - wing of the nose, in space",
+        source="docs/affect.md",
     )
 
 
@@ -185,18 +188,18 @@ def _affect() -> Iterable[Column]:
         0,
         1,
         formula="E = 1 - exp(-S / 5), S = sum w_j x_j + sum over AU 7, 10, 14, 23, 24 of "
-        "2 clip(2 q_j - 1, 0, 1); w = 1, but .5 for AU25 and AU26",
+        "2 clip(2 q_j - 1, 0, 1); w = 1, but .5 for AU25 and AU26; null without action units",
         source="FACS intensities (Ekman, Friesen & Hager 2002)",
     )
     yield Column(
         "temperature",
         "Float32",
-        "how much the face expresses; 100 I where the scorer has no action units",
+        "how much the face expresses",
         "affect",
         "",
         0,
         100,
-        formula="100 sqrt(I E), I = sum p_k |(V, A)_k| / .957",
+        formula="100 sqrt(I E), I = sum p_k |(V, A)_k| / .957; 100 I without action units",
         source="docs/affect.md",
     )
     yield Column(
@@ -258,7 +261,7 @@ def _measures() -> Iterable[Column]:
     yield Column(
         "pspi_lite",
         "Float32",
-        "pain, without the closing of the eyes",
+        "pain, without the closing of the eyes (AU43), which no scorer measures",
         "measures",
         "",
         0,
@@ -274,8 +277,10 @@ def _measures() -> Iterable[Column]:
         "",
         0,
         1,
-        formula="mean over the AUs of the expression's prototype of min(x_j / 3, 1), or of q_j",
-        source="EMFACS; FACS investigator's guide, table 11-1 (Ekman & Friesen 1978)",
+        formula="mean over the AUs of the pattern of min(x_j / 3, 1), or of q_j; of several patterns the largest: "
+        "happiness 6+12+25, 6+12; sadness 1+4+15; surprise 1+2+5+26; fear 1+2+4+5+20+25, 1+2+4+5+20+26; "
+        "disgust 4+10+17, 9+15; anger 4+5+7+24, 4+5+7+23; contempt 14",
+        source="FACS manual, table 11-1 (Ekman & Friesen 1978); EMFACS (Friesen & Ekman 1983)",
     )
     yield Column(
         "muscles",
@@ -283,7 +288,7 @@ def _measures() -> Iterable[Column]:
         "the expression whose muscle pattern is there most; neutral where none is",
         "measures",
         values=EXPRESSIONS,
-        formula="argmax of the congruence over expressions, if it is .3 or more",
+        formula="the expression whose congruence would be largest, if that is .5 or more",
         source="as congruence",
     )
     yield Column(
@@ -292,8 +297,8 @@ def _measures() -> Iterable[Column]:
         "suspicious pairs of AUs, and AUs whose two answers contradict each other",
         "measures",
         low=0,
-        formula="pairs (12, 15), (24, 25), (24, 26) with both there; of AU 1 2 4 6 12 15 17: "
-        "q > .5 and x < .5, or q < .5 and x >= 2",
+        formula="count of the pairs (12, 15), (24, 25), (24, 26) with both there (q > .5; x >= 1 for 25 and 26), "
+        "and of the AUs 1 2 4 6 12 15 17 with q > .5 and x < .5, or q <= .5 and x >= 2",
         source="docs/affect.md",
     )
 

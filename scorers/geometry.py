@@ -1,4 +1,4 @@
-"""Where a face is and where it turns to: box, eye distance, pose, and the mesh itself."""
+"""Where a face is and where it turns to: box, eye distance, pose, asymmetry, and the mesh itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from curate.models.session import Device
 from curate.scorers.align import EYE_33, EYE_263
-from curate.scorers.columns import FACE, Column, landmarks_column
+from curate.scorers.asymmetry import asymmetry
+from curate.scorers.columns import FACE, LANDMARKS, Column, landmarks_column
 from curate.scorers.face import Face
 from curate.scorers.pose import head_pose
 from curate.scorers.scorer import MESH_PACK, Values
@@ -18,7 +19,7 @@ class Geometry:
     """The scorer `mesh`: columns that follow from the landmarks."""
 
     name = "mesh"
-    version = "1"
+    version = "2"
     needs_mesh = True
     packs: tuple[str, ...] = (MESH_PACK,)
 
@@ -39,8 +40,10 @@ class Geometry:
             [np.linalg.norm(p[EYE_263, :2].mean(axis=0) - p[EYE_33, :2].mean(axis=0)) for p in points],
             np.float32,
         )
-        angles = head_pose(np.stack(points)) if points else np.empty((0, 3))
-        values.update(zip(("yaw", "pitch", "roll"), angles.astype(np.float32).T, strict=True))
+        stacked = np.stack(points) if points else np.empty((0, LANDMARKS, 3))
+        angles = head_pose(stacked).astype(np.float32)
+        values.update(zip(("yaw", "pitch", "roll"), angles.T, strict=True))
+        values["asymmetry"] = asymmetry(stacked, angles[:, 0])
         if "landmarks" in (column.name for column in self.columns):
             values["landmarks"] = np.stack([face.mesh for face in faces])
         return values
