@@ -61,8 +61,8 @@ WORDS = {
 }  # fmt: skip
 PEOPLE = (
     "a young woman", "a young man", "an old man", "an old woman", "a boy", "a girl", "a fisherman", "a nurse", "a king",
-    "a student", "a farmer", "a woman with red hair", "a man with a beard", "a soldier", "a cook", "a singer",
-    "a teacher", "a monk", "a runner", "a dancer","a woman with freckles", "a man with glasses", "a pilot", "a painter", "a bride",
+    "a student", "a farmer", "a woman with red hair", "a man with a beard", "a soldier", "a cook", "a singer", "a bride",
+    "a teacher", "a monk", "a runner", "a dancer", "a woman with freckles", "a man with glasses", "a pilot", "a painter",
 )  # fmt: skip
 MODELS = (
     "sd_xl_base_1.0", "juggernautXL_v9", "realvisxlV40", "flux1-dev", "flux1-schnell", "dreamshaper_8", "epicrealism",
@@ -95,6 +95,7 @@ _COEFFICIENTS = """
 -7 8 27 -6 27 8 22 -5 -5 4 -36 21 -36 -6 -6 2 26 -10 16 12 -30 6 -53 8 -20 10 -7 -23 50 0 -4 1
 0 4 -33 13 -43 -6 44 -26 20 5 -4 -22 -25 0 12 22 8 31 -20 -18 13 -28 34 7 -13 -20 15 4 31 29 -9 -6
 """
+_OF_PICTURE = ("word", "person", "model", "coefficients", "pose", "place", "width", "height")
 _AUS = tuple(sorted({*INTENSITY_AUS, *PRESENCE_AUS}))
 
 
@@ -107,7 +108,8 @@ class Latent:
         expression: index of what the face does; strength, (0, 1): how much.
         muscles: (n, 17) its own way of doing so; doubt: (n, 8) what a classifier sees in it besides.
         coefficients: (n, 64) of the picture's DCT.
-        pose: (n, 3) yaw, pitch, roll in degrees.
+        pose: (n, 3) yaw, pitch, roll in degrees; place: (n, 3) size and position of the face, standard normal.
+        width, height: of the picture.
     """
 
     word: Numbers
@@ -119,6 +121,9 @@ class Latent:
     doubt: Floats
     coefficients: Floats
     pose: Floats
+    place: Floats
+    width: Numbers
+    height: Numbers
 
     def put(self, rows: NDArray[np.bool_], other: Latent, which: Numbers, names: tuple[str, ...]) -> None:
         """Overwrite some fields of some rows with those of other ones."""
@@ -148,6 +153,9 @@ def draw(random: np.random.Generator, n: int) -> Latent:
         random.standard_normal((n, len(EXPRESSIONS)), np.float32),
         coefficients,
         random.standard_t(4, (n, 3)).astype(np.float32) * np.float32([11, 7, 5]),
+        random.standard_normal((n, 3), np.float32),
+        width := random.choice([512, 768, 1024, 1216], n, p=[0.3, 0.2, 0.4, 0.1]),
+        np.where(random.random(n) < 0.7, width, random.choice([512, 768, 1024, 1216], n)),
     )
 
 
@@ -174,7 +182,7 @@ def measured(random: np.random.Generator, faces: Latent) -> dict[str, NDArray[np
     for e, expression in enumerate(EXPRESSIONS):
         for au, share in MUSCLES[expression].items():
             pattern[e, _AUS.index(au)] = share
-    level = -3.3 + 1.1 * faces.muscles + 6.2 * pattern[faces.expression] * faces.strength[:, None]
+    level = -3.3 + 1.1 * faces.muscles + 7.5 * pattern[faces.expression] * faces.strength[:, None]
     columns: dict[str, NDArray[np.generic]] = {
         f"au{au:02}": 5 * _logistic(level[:, _AUS.index(au)]) for au in INTENSITY_AUS
     }
@@ -192,14 +200,13 @@ def measured(random: np.random.Generator, faces: Latent) -> dict[str, NDArray[np
     np.put_along_axis(ones, np.argpartition(faces.coefficients, 32, axis=1)[:, 32:], True, axis=1)
     columns["phash"] = np.packbits(ones, axis=1).view(">u8")[:, 0].astype(np.uint64)
 
-    width = random.choice([512, 768, 1024, 1216], n, p=[0.3, 0.2, 0.4, 0.1])
-    height = np.where(random.random(n) < 0.7, width, random.choice([512, 768, 1024, 1216], n))
-    eyes = width * np.clip(random.lognormal(-1.7, 0.35, n), 0.04, 0.45)
+    width, height = faces.width, faces.height
+    eyes = width * np.clip(np.exp(0.35 * faces.place[:, 0] - 1.7), 0.04, 0.45)
     box_w, box_h = 2.5 * eyes / width, 2.9 * eyes / height
     yaw = np.clip(faces.pose[:, 0], -75, 75)
     columns |= {
         "width": width, "height": height, "eye_distance": eyes, "box_w": box_w, "box_h": box_h,
-        "box_x": 0.5 - box_w / 2 + random.normal(0, 0.03, n), "box_y": 0.42 - box_h / 2 + random.normal(0, 0.03, n),
+        "box_x": 0.5 - box_w / 2 + 0.03 * faces.place[:, 1], "box_y": 0.42 - box_h / 2 + 0.03 * faces.place[:, 2],
         "yaw": yaw, "pitch": np.clip(faces.pose[:, 1] - 4, -60, 60), "roll": np.clip(faces.pose[:, 2], -60, 60),
         "asymmetry": np.where(np.abs(yaw) > 20, np.nan, random.beta(2, 14, n)),
         "sharpness": np.clip(random.normal(0.56, 0.06, n), 0, 1),
@@ -255,11 +262,12 @@ def shard_rows(seed: int, first: int, group: NDArray[np.int32], centres: Latent)
     faces = draw(random, n)
     inside = group >= 0
     copy = inside & (random.random(n) < COPIES)
-    faces.put(inside, centres, group[inside], ("word", "person", "model", "coefficients", "pose"))
+    faces.put(inside, centres, group[inside], _OF_PICTURE)
     same = inside & ((random.random(n) >= OTHER_EXPRESSION) | copy)
     faces.put(same, centres, group[same], ("expression", "strength", "muscles", "doubt"))
     other = (~copy)[:, None]
     faces.coefficients[:] += other * inside[:, None] * 0.06 * random.standard_normal((n, 64), np.float32)
+    faces.place[:] += other * 0.05 * random.standard_normal((n, 3), np.float32)
     faces.muscles[:] += other * 0.2 * random.standard_normal(faces.muscles.shape, np.float32)
     columns = pl.DataFrame(measured(random, faces)).with_columns(pl.col("asymmetry").fill_nan(None))
     numbers = range(first, first + n)
