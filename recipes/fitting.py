@@ -9,6 +9,7 @@ tables with these marginals the one nearest to what is there (Kullback-Leibler).
   bounded factor is a price for each row off the target, log(LIMIT), so fitting goes to the table with
   the smallest sum of |marginal - target| that has the number of rows. Where several have it, rows that one
   level lacks go to the others as their shares say: a row beyond that costs SURPLUS more, one before it less.
+  Bounds are around the factor that a level would have alone, or a level with many rows would seem dear.
 
 It is block coordinate ascent on the dual, which is concave and smooth: it does not run to and fro.
 """
@@ -16,6 +17,7 @@ It is block coordinate ascent on the dual, which is concave and smooth: it does 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,21 @@ SURPLUS = 0.1
 _DEAR, _CHEAP = LIMIT ** -(1 + SURPLUS), LIMIT ** -(1 - SURPLUS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What the levels of an axis are fitted to, each float64 [levels].
+
+    Attributes:
+        target: rows by their shares.
+        spare: the same and what other levels lack.
+        alone: the factor that leads there if there is no other axis.
+    """
+
+    target: Shares
+    spare: Shares
+    alone: Shares
+
+
 class Fit:
     """A table that is being fitted. It keeps its factors: a new aim starts where the last one ended.
 
@@ -35,12 +52,15 @@ class Fit:
     """
 
     def __init__(self, rows: Counts) -> None:
-        self._rows = rows.astype(np.float64)
+        self._shape = rows.shape
+        # Most joint tables are mostly empty: only cells with rows are carried along.
+        self._cells = np.flatnonzero(rows)
+        self._levels = np.unravel_index(self._cells, rows.shape)
+        self._rows = rows.ravel()[self._cells].astype(np.float64)
         self._factors = [np.ones(size) for size in rows.shape]
-        self._overall = np.ones(())
+        self._overall = 1.0
         self._number = 0.0
-        # For each axis the rows of its levels by their shares, and with what other levels lack.
-        self._targets: list[tuple[Shares, Shares] | None] = [None] * rows.ndim
+        self._aims: list[_Aim | None] = [None] * rows.ndim
 
     def aim(self, number: int, shares: Sequence[Shares | None]) -> None:
         """Say what to fit to.
@@ -52,13 +72,16 @@ class Fit:
         self._number = float(number)
         for axis, t in enumerate(shares):
             if t is not None:
-                given = poured(marginal(self._rows, axis), t, number)
-                self._targets[axis] = number * t, np.maximum(given, number * t)
+                had = self._marginal(self._rows, axis)
+                spare = poured(had, t, number)
+                alone = np.divide(spare, had, out=np.ones(len(t)), where=spare > 0)
+                self._aims[axis] = _Aim(number * t, np.maximum(spare, number * t), alone)
+                self._factors[axis] = alone.copy()
 
     def run(self, sweeps: int) -> None:
         """Scale every axis in turn, until nothing is off by a hundredth of a row or `sweeps` are over."""
         for _ in range(sweeps):
-            off = max(self._scale_all(), *(self._scale(axis) for axis in range(self._rows.ndim)))
+            off = max(self._scale_all(), *(self._scale(axis) for axis in range(len(self._shape))))
             if off < 0.01:
                 return
 
@@ -66,30 +89,36 @@ class Fit:
         """Whether every level has the rows of its share, to half a row or a ten-thousandth."""
         kept = self._rows * np.minimum(self._shares(), 1)
         return all(
-            bool((np.abs(marginal(kept, axis) - aims[0]) <= np.maximum(0.5, 1e-4 * aims[0])).all())
-            for axis, aims in enumerate(self._targets)
-            if aims is not None
+            bool(
+                (np.abs(self._marginal(kept, axis) - aim.target) <= np.maximum(0.5, 1e-4 * aim.target)).all()
+            )
+            for axis, aim in enumerate(self._aims)
+            if aim is not None
         )
 
     def table(self) -> Shares:
-        """What each cell keeps, float64, 0 <= table <= rows, summing to the number of rows exactly."""
-        shares, rows = self._shares().ravel(), self._rows.ravel()
+        """What each cell keeps, float64, at most its rows, summing to the number of rows exactly."""
+        shares = self._shares()
         order = np.argsort(-shares, kind="stable")
-        shares, rows = shares[order], rows[order]
+        falling, rows = shares[order], self._rows[order]
         # With the first k cells full, the factor the others need; the first k at which it makes none overflow.
         left = self._number - np.concatenate([[0.0], np.cumsum(rows)[:-1]])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factor = left / np.cumsum((rows * shares)[::-1])[::-1]
-            fits = np.flatnonzero(factor * shares <= 1)
-        if not len(fits):
-            return self._rows
-        return self._rows * np.clip(self._shares() * factor[fits[0]], 0, 1)
+        factor = left / np.cumsum((rows * falling)[::-1])[::-1]
+        fits = np.flatnonzero(factor * falling <= 1)
+        table = np.zeros(self._shape)
+        kept = np.clip(shares * factor[fits[0]], 0, 1) if len(fits) else np.ones(len(shares))
+        table.ravel()[self._cells] = self._rows * kept
+        return table
 
     def _shares(self) -> Shares:
-        product: Shares = self._overall
-        for factors in self._factors:
-            product = np.multiply.outer(product, factors)
+        product = np.full(len(self._rows), self._overall)
+        for factors, level in zip(self._factors, self._levels, strict=True):
+            product *= factors[level]
         return product
+
+    def _marginal(self, values: Shares, axis: int) -> Shares:
+        sums = np.bincount(self._levels[axis], values, minlength=self._shape[axis])
+        return np.asarray(sums, dtype=np.float64)
 
     def _kept(self) -> tuple[Shares, Shares]:
         """What cells keep that give all they have, and what the others keep."""
@@ -99,23 +128,25 @@ class Fit:
 
     def _scale(self, axis: int) -> float:
         """Bring one axis to its target; by how many rows a level was off whose factor could still move."""
-        aims = self._targets[axis]
-        if aims is None:
+        aim = self._aims[axis]
+        if aim is None:
             return 0.0
-        capped, loose = (marginal(part, axis) for part in self._kept())
+        capped, loose = (self._marginal(part, axis) for part in self._kept())
         old = self._factors[axis]
-        exact, spare = (old * _step(target, capped, loose) for target in aims)
-        new = np.where(exact > _CHEAP, np.minimum(exact, LIMIT), np.clip(spare, _DEAR, _CHEAP))
-        self._factors[axis] = new
-        aim = np.where(exact > _CHEAP, *aims)
-        return float(np.abs(capped + loose - aim)[new != old].max(initial=0.0))
+        exact = old * _step(aim.target, capped, loose)
+        spare = old * _step(aim.spare, capped, loose)
+        scarce = exact > _CHEAP * aim.alone
+        bounded = np.clip(spare, _DEAR * aim.alone, _CHEAP * aim.alone)
+        self._factors[axis] = np.where(scarce, np.minimum(exact, LIMIT * aim.alone), bounded)
+        off = np.abs(capped + loose - np.where(scarce, aim.target, aim.spare))
+        return float(off[self._factors[axis] != old].max(initial=0.0))
 
     def _scale_all(self) -> float:
         """Bring the sum to the number of rows; by how many it was off."""
         capped, loose = (part.sum() for part in self._kept())
-        step = _step(np.array(self._number), capped, loose)
+        step = float(_step(np.array(self._number), capped, loose))
         # The bounds are those of a float: where nothing can move any more, a step is infinite.
-        self._overall = np.clip(self._overall * step, 1e-200, 1e200)
+        self._overall = min(max(self._overall * step, 1e-100), 1e100)
         return float(abs(capped + loose - self._number))
 
 
@@ -141,12 +172,6 @@ def poured(had: Shares, shares: Shares, number: float) -> Shares:
         given[short] = had[short]
         free &= ~short
     return given
-
-
-def marginal(table: Counts | Shares, axis: int) -> Shares:
-    """The table summed over all axes but one: float64 [levels of that axis]."""
-    others = tuple(i for i in range(table.ndim) if i != axis)
-    return np.asarray(table.sum(axis=others), dtype=np.float64)
 
 
 def _step(target: Shares, capped: Shares, loose: Shares) -> NDArray[np.float64]:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from curate.errors import RecipeError
-from curate.recipes.fitting import Fit, marginal
+from curate.recipes.fitting import Fit
 from curate.recipes.quotas import Counts, Shares, normalised, wanted, whole
 from curate.recipes.rounding import nearest_whole
 
-_SWEEPS = 300
+_SWEEPS = 1000
 _SWEEPS_TO_TRY = 100
 
 
@@ -65,7 +65,7 @@ def largest_raked_total(had: Counts, marginals: Sequence[Shares | None]) -> int:
         had, marginals: as for `rake`.
 
     Returns:
-        From 0 (no rows) on. Without any marginal, all rows.
+        From 0 (no rows, or levels of which no row meets all) on. Without any marginal, all rows.
 
     Raises:
         RecipeError: as `rake`.
@@ -77,7 +77,7 @@ def largest_raked_total(had: Counts, marginals: Sequence[Shares | None]) -> int:
     present = list(shares)
     for axis, t in enumerate(shares):
         if t is not None:
-            there = marginal(rows, axis)
+            there = _marginal(rows, axis)
             some = there > 0
             covered = min(covered, float(t[some].sum()))
             reachable = np.where(some, t, 0.0) / t[some].sum()
@@ -87,7 +87,7 @@ def largest_raked_total(had: Counts, marginals: Sequence[Shares | None]) -> int:
     # Rows kept, not rows wanted: levels without rows have no part in it.
     low, high = 0, int(most)
     fit, middle = Fit(rows), high
-    while low < high:
+    while high - low > low // 10_000:
         fit.aim(middle, present)
         fit.run(_SWEEPS_TO_TRY)
         low, high = (middle, high) if fit.met() else (low, middle - 1)
@@ -124,6 +124,10 @@ def _rows_given(rows: Counts, shares: Sequence[Shares | None], total: int) -> in
     number = min(total, int(rows.sum()))
     for axis, t in enumerate(shares):
         if t is not None:
-            there = marginal(rows, axis).astype(np.int64)
+            there = _marginal(rows, axis)
             number = min(number, int(np.minimum(there, wanted(there, t, total)).sum()))
     return number
+
+
+def _marginal(rows: Counts, axis: int) -> Counts:
+    return np.asarray(rows.sum(axis=tuple(i for i in range(rows.ndim) if i != axis)), dtype=np.int64)

@@ -12,7 +12,7 @@ Counts = NDArray[np.int64]
 Shares = NDArray[np.float64]
 
 # Each exchange brings the marginals nearer; as many as this are never needed but where fitting failed.
-_EXCHANGES = 2000
+_EXCHANGES = 500
 
 
 def nearest_whole(table: Shares, had: Counts, targets: Sequence[Shares | None]) -> Counts:

@@ -76,12 +76,14 @@ def level_shares(levels: Sequence[str], spec: object, column: str) -> Shares:
             f"target of `{column}`: {spec!r} is neither `uniform` nor shares",
             hint=f"target: {{{levels[0]}: .5, ...}}",
         )
-    given = {_label(level): _number(share, f"{column}: {level}") for level, share in spec.items()}
-    for name in given:
+    given: dict[str, float] = {}
+    for level, share in spec.items():
+        name = _label(level)
         if name not in levels:
             raise RecipeError(
                 f"`{column}` is never `{name}`{suggest(name, levels)}", hint=f"one of {', '.join(levels)}"
             )
+        given[name] = _number(share, f"{column}: {name}")
     rest = 1 - sum(given.values())
     unnamed = len(levels) - len(given)
     # Ten times .1 is not quite 1 in floating point; what is left then is nobody's share.
