@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from curate.commands import columns, doctor, evaluate, models, score, show, train
+from curate.commands import columns, doctor, evaluate, intent, models, query, score, show, stats, train
 from curate.errors import CurateError
 from curate.output import INTERRUPTED, print_error
 
@@ -21,9 +21,12 @@ app = typer.Typer(
 )
 app.command()(score.score)
 app.command()(show.show)
+app.command()(stats.stats)
+app.command()(query.query)
 app.command()(columns.columns)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
+app.command()(intent.intent)
 app.command()(train.train)
 app.command()(train.distill)
 app.add_typer(models.app, name="models")

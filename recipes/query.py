@@ -41,6 +41,7 @@ class Query:
         text: as written.
         kind: "condition" (Boolean; null where an answer is missing), "number" or "word".
         reads: the columns of the set that it needs.
+        names: the columns and the calls of `before` that its text names, in that order.
         before: columns that have to be made first, over all rows of the set, in this order (a later one may read
             an earlier one): percentiles, standard scores, affect. `prepare` does it.
         expr: the query itself, on the set's columns and those of `before`.
@@ -50,6 +51,7 @@ class Query:
     text: str
     kind: Literal["condition", "number", "word"]
     reads: frozenset[str]
+    names: tuple[str, ...]
     before: dict[str, pl.Expr]
     expr: pl.Expr
     clauses: tuple[Clause, ...]
@@ -138,8 +140,9 @@ def prepare(queries: Sequence[Query], frame: FrameT) -> FrameT:
 
 def evaluate(queries: Sequence[Query], frame: FrameT) -> FrameT:
     """All rows of a set, as columns `0`, `1` ...: what each query gives."""
-    prepared = prepare(queries, frame)
-    return prepared.select(query.expr.alias(str(index)) for index, query in enumerate(queries))
+    results = {str(index): query.expr for index, query in enumerate(queries)}
+    # By way of with_columns: what reads no column has a value for every row all the same.
+    return prepare(queries, frame).with_columns(**results).select(*results)
 
 
 def _query(
@@ -157,20 +160,32 @@ def _query(
     for made in before.values():
         reads |= set(made.meta.root_names()) - before.keys()
     clauses = [Clause(text[part.start : part.end], _expression(text, part)) for part in root.parts or (root,)]
-    return Query(text, root.kind, frozenset(reads), before, expr, tuple(clauses))
+    names = (*parsed.columns, *before)
+    query = Query(text, root.kind, frozenset(reads), names, before, expr, tuple(clauses))
+    _try(query, schema)
+    return query
+
+
+def _try(query: Query, schema: Mapping[str, pl.DataType]) -> None:
+    """That Polars can compute it: on no rows at all."""
+    nothing = pl.DataFrame(schema={name: schema[name] for name in query.reads})
+    try:
+        evaluate([query], nothing)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise QueryError(f"Polars cannot compute this: {error}", query=query.text) from error
 
 
 def _expression(text: str, node: Node) -> pl.Expr:
     try:
         return pl.sql_expr(node.sql)
-    except (pl.exceptions.PolarsError, OverflowError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         message = f"Polars cannot read this: {error}"
         raise _at(text, node, message) from error
 
 
 def _check_names(text: str, expr: pl.Expr, parsed: Parsed, before: Mapping[str, pl.Expr]) -> None:
     """That Polars reads the same columns as we do: a second lock on the door."""
-    extra = set(expr.meta.root_names()) - parsed.columns - before.keys()
+    extra = set(expr.meta.root_names()) - parsed.columns.keys() - before.keys()
     if extra:
         raise QueryError(f"this query cannot be read: it would need {', '.join(sorted(extra))}", query=text)
 

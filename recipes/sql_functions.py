@@ -8,6 +8,8 @@ from typing import Literal
 from curate.scorers.columns import suggest
 
 Kind = Literal["condition", "number", "word", "null", "other"]
+# Of an argument: "text" is a word in quotes, "places" a number from 0 to 9, "any" what can be compared.
+Takes = Literal["number", "word", "text", "places", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Function:
         outside: may have no answer for a number (the root of -1): that is null, never NaN.
     """
 
-    takes: tuple[str, ...]
+    takes: tuple[Takes, ...]
     gives: Kind | None
     least: int = 1
     most: int = 1

@@ -24,8 +24,12 @@ from curate.recipes.sql_tokens import Token, quoted, tokenise
 
 # Polars' own parser gives up at 50; what we write around a part takes some of them.
 _DEEPEST = 40
-# Parts of the expression that Polars makes; `case` and `between` repeat what they compare.
+# Parts of the expression that Polars makes (`case` and `between` repeat what they compare), and how many of them
+# hang on each other: its optimiser takes cubic time in that.
 _LARGEST = 20_000
+_TALLEST = 250
+# So many conditions are joined as written; more of them in pairs, or Polars' tree would be as tall.
+_FEW = 8
 _COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
 _PREDICATES = ("between", "in", "like", "ilike", "is")
 _NAN = "CAST('nan' AS DOUBLE)"
@@ -45,7 +49,7 @@ class Node:
         sql: as Polars is to read it, with columns in double quotes.
         start, end: the characters of the query that it takes.
         wide: `sql` for arithmetic, where small whole numbers would overflow.
-        size: how many parts the expression has that Polars makes of it.
+        size, height: how many parts the expression has that Polars makes of it, and how many below each other.
         column: the column's name, where it is nothing else.
         literal: the text of a word in quotes or of a number, where it is nothing else.
         whole: a whole number. constant: without a column in it. undefined: may be NaN.
@@ -58,6 +62,7 @@ class Node:
     end: int
     wide: str = ""
     size: int = 1
+    height: int = 1
     column: str = ""
     literal: str | None = None
     whole: bool = False
@@ -102,10 +107,10 @@ class Call:
 
 @dataclass(slots=True)
 class Parsed:
-    """A whole query: its root, the columns it names, and calls in the order in which they must be made."""
+    """A whole query: its root; the columns it names and the calls that must be made first, in their order."""
 
     root: Node
-    columns: set[str] = field(default_factory=set)
+    columns: dict[str, None] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
 
 
@@ -129,7 +134,7 @@ class _Parser:
         self.schema = schema
         self.at = 0
         self.depth = 0
-        self.columns: set[str] = set()
+        self.columns: dict[str, None] = {}
         self.calls: dict[str, Call] = {}
         self.beside: Node | None = None
 
@@ -187,11 +192,12 @@ class _Parser:
         self.depth -= 1
         return node
 
-    def joined(self, kind: Kind, sql: str, *parts: Node, size: int = 0, wide: str = "") -> Node:
+    def joined(self, kind: Kind, sql: str, *parts: Node, size: int = 0) -> Node:
         size = size or 1 + sum(part.size for part in parts)
-        if size > _LARGEST:
+        height = 1 + max(part.height for part in parts)
+        if size > _LARGEST or height > _TALLEST:
             raise self.error("the query is too large", parts[0], "write it in several steps")
-        return Node(kind, sql, parts[0].start, parts[-1].end, wide=wide, size=size)
+        return Node(kind, sql, parts[0].start, parts[-1].end, size=size, height=height)
 
     def be(self, kind: Kind, node: Node, by: str) -> None:
         """Error unless a part is of a kind (or null)."""
@@ -209,24 +215,29 @@ class _Parser:
     # --- conditions
 
     def condition(self) -> Node:
-        node = self.anded()
-        while self.taken("or"):
-            right = self.anded()
-            for side in (node, right):
-                self.be("condition", side, "`or` joins")
-            node = self.joined("condition", f"{node.sql} OR {right.sql}", node, right)
-        return node
+        return self.chain(self.anded, "or")
 
     def anded(self) -> Node:
-        node = self.negated()
-        parts = [node]
-        while self.taken("and"):
-            right = self.negated()
-            parts.append(right)
-            for side in (node, right):
-                self.be("condition", side, "`and` joins")
-            node = self.joined("condition", f"{node.sql} AND {right.sql}", node, right)
-        return replace(node, parts=tuple(parts)) if len(parts) > 1 else node
+        return self.chain(self.negated, "and")
+
+    def chain(self, part: Callable[[], Node], word: str) -> Node:
+        """Conditions joined by `and`, or by `or`."""
+        parts = [part()]
+        while self.taken(word):
+            parts.append(part())
+        if len(parts) == 1:
+            return parts[0]
+        for side in parts:
+            self.be("condition", side, f"`{word}` joins")
+        node = self.paired(parts, word.upper())
+        return replace(node, parts=tuple(parts) if word == "and" else ())
+
+    def paired(self, parts: list[Node], word: str) -> Node:
+        if len(parts) <= _FEW:
+            return self.joined("condition", f" {word} ".join(part.sql for part in parts), *parts)
+        middle = len(parts) // 2
+        left, right = self.paired(parts[:middle], word), self.paired(parts[middle:], word)
+        return self.joined("condition", f"({left.sql}) {word} ({right.sql})", left, right)
 
     def negated(self) -> Node:
         token = self.taken("not")
@@ -473,7 +484,7 @@ class _Parser:
             a_word = token.kind == "quoted" or (beside is not None and beside.kind == "word")
             message, hint = absent(name, self.schema, FUNCTIONS, a_word=a_word)
             raise self.error(message, token, hint)
-        self.columns.add(name)
+        self.columns[name] = None
         kind, cast, wide_type = kind_of(name, self.schema[name])
         sql = quoted(name, '"')
         wide = f"CAST({sql} AS {wide_type})" if wide_type else ""
