@@ -109,3 +109,11 @@ def test_every_row_wanted_that_is_there_is_kept_but_for_rounding(
     assert kept.sum() == np.minimum(had, aim).sum()
     assert (np.abs(kept - np.minimum(had, aim)) <= len(had)).all()
     assert (kept <= aim + 1).all()
+
+
+def test_the_worked_example_of_the_docs() -> None:
+    had = counts(5210, 2604, 640, 511, 96, 132, 388, 19)
+    kept = quotas(had, np.ones(8), 2000)
+    assert kept.tolist() == [250, 250, 250, 250, 96, 132, 250, 19]
+    assert [round(total_variation(rows, np.ones(8)), 3) for rows in (had, kept)] == [0.564, 0.21]
+    assert quotas(had, np.ones(8), None).tolist() == [19] * 8
