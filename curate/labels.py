@@ -26,17 +26,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-_SYNONYMS = {
-    "neutral": "neutrality",
-    "happiness": "happy joy",
-    "sadness": "sad",
-    "surprise": "surprised",
-    "fear": "fearful afraid scared",
-    "disgust": "disgusted",
-    "anger": "angry",
-    "contempt": "contemptuous",
-}
-_NAMES = {word: name for name, words in _SYNONYMS.items() for word in (name, *words.split())}
 _ACTION_UNIT = re.compile(r"au ?0*(\d+)(_p)?")
 _EMPTY = ("", "NA", "N/A", "NaN", "nan", "null")
 
@@ -221,18 +210,28 @@ def _numbers(table: pl.DataFrame, name: str, high: float, path: Path) -> pl.Seri
     return numbers
 
 
+def _names() -> dict[str, str]:
+    """What people call the eight expressions: the lexicon's plain words for them, and their forms."""
+    from curate.recipes.lexicon import load_lexicon
+
+    lexicon = load_lexicon()
+    plain = {name: word for name in EXPRESSIONS if (word := lexicon.find(name))}
+    return {text: name for name, word in plain.items() for text in (name, word.name, *word.synonyms)}
+
+
 def _expression(table: pl.DataFrame, path: Path) -> tuple[pl.Series | None, int]:
     """The names, and how many rows have none because their votes are tied."""
     import polars as pl
 
     if "expression" in table.columns:
         words = _words(table, "expression")
-        names = words.str.to_lowercase().replace_strict(_NAMES, default=None, return_dtype=pl.String)
+        known = _names()
+        names = words.str.to_lowercase().replace_strict(known, default=None, return_dtype=pl.String)
         unknown = (names.is_null() & words.is_not_null()).arg_true()
         if len(unknown):
             word = str(words[unknown[0]])
             raise InputError(
-                f"row {table['row'][unknown[0]]}: there is no expression `{word}`{suggest(word.lower(), _NAMES)}",
+                f"row {table['row'][unknown[0]]}: there is no expression `{word}`{suggest(word.lower(), known)}",
                 where=str(path),
                 hint=f"one of {', '.join(EXPRESSIONS)}; an empty cell is no label",
             )

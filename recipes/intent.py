@@ -16,10 +16,10 @@ from curate.scorers.columns import EXPRESSIONS
 # How many folders above a picture may say what it is meant to show.
 _FOLDERS = 3
 # What folders of faces are called besides: angry_faces, 10_angry portraits.
-_BESIDE = frozenset(
-    "face faces expression expressions emotion emotions portrait portraits photo photos picture pictures image "
-    "images".split()
-)
+_BESIDE = frozenset((
+    "face", "faces", "expression", "expressions", "emotion", "emotions", "portrait", "portraits", "photo",
+    "photos", "picture", "pictures", "image", "images",
+))  # fmt: skip
 # The folder within these is a person's name: /home/joy/out.
 _HOMES = frozenset(["home", "users"])
 _KEY = ("prompt", "negative_prompt", "folder")
@@ -37,7 +37,8 @@ def intent_columns(frame: pl.DataFrame, lexicon: Lexicon) -> pl.DataFrame:
     - `intent_rank` (Int32): one more than the number of expressions that are more probable than `intent`.
 
     All are null where nothing was intended, where `status` is not `ok` and where the expressions are null; a frame
-    without expressions has the first two alone. Each prompt, negative prompt and folder is read once, however many rows have it.
+    without expressions has the first two alone. Each prompt, negative prompt and folder is read once, however many
+    rows have it.
 
     Args:
         frame: rows of a score set; of `prompt`, `negative_prompt`, `image`, `status` and the expressions it takes
@@ -46,7 +47,9 @@ def intent_columns(frame: pl.DataFrame, lexicon: Lexicon) -> pl.DataFrame:
     """
     key = _keys(frame)
     unique = key.unique(maintain_order=True).with_row_index("intended")
-    at = key.join(unique, on=list(_KEY), how="left", nulls_equal=True, maintain_order="left")["intended"].to_numpy()
+    at = key.join(unique, on=list(_KEY), how="left", nulls_equal=True, maintain_order="left")[
+        "intended"
+    ].to_numpy()
     mixtures, words = _intended(unique, lexicon)
     meant = mixtures[at]
     there = meant.sum(axis=1) > 0
@@ -71,7 +74,8 @@ def intent_columns(frame: pl.DataFrame, lexicon: Lexicon) -> pl.DataFrame:
         columns["intent_rank"] = pl.Series((p > own).sum(axis=1) + 1, dtype=pl.Int32)
     seen = {"intent": there, "intent_words": there}
     return pl.DataFrame(columns).with_columns(
-        pl.when(pl.Series(seen.get(name, there & measured))).then(pl.col(name)).alias(name) for name in columns
+        pl.when(pl.Series(seen.get(name, there & measured))).then(pl.col(name)).alias(name)
+        for name in columns
     )
 
 
@@ -106,22 +110,26 @@ def _intended(unique: pl.DataFrame, lexicon: Lexicon) -> tuple[Mixture, list[str
 def intended_mixture(asked: Sequence[Mention], refused: Sequence[Mention]) -> Mixture:
     """Shares of the eight expressions that words intend, (8,) Float64, summing to 1; zeros where none is asked for.
 
-    `a` and `b` sum the mixtures of the words asked for and refused, times their weights; then `t_k` is in proportion
-    to `a_k a_k / (a_k + b_k)`. So what is refused loses share to the rest, halved where it is refused as much as it
-    is asked for; a refusal alone intends nothing; and of one expression asked for nothing can be taken.
+    Each word asked for counts with `w w / (w + o)`: `w` is its weight, `o = sum_k m_k b_k` how far its mixture `m`
+    is that of the words refused, `b`, the sum of their mixtures times their weights. So what is refused loses to
+    the rest, by half where it is refused as much as it is asked for; a refusal alone intends nothing; and of one
+    word asked for nothing can be taken: a slight smile, not laughing, is a slight smile.
     """
-    a, b = _sum(asked), _sum(refused)
-    left = np.divide(a * a, a + b, out=np.zeros_like(a), where=a > 0)
-    total = left.sum()
-    return left / total if total > 0 else left
+    against = _sum(refused)
+    told = np.zeros(len(EXPRESSIONS))
+    for mention in asked:
+        own = _vector(mention.word)
+        told += own * (mention.weight**2 / (mention.weight + own @ against))
+    total = told.sum()
+    return told / total if total > 0 else told
 
 
 def _sum(said: Sequence[Mention]) -> Mixture:
-    total = np.zeros(len(EXPRESSIONS))
-    for mention in said:
-        for name, share in mention.word.mixture.items():
-            total[EXPRESSIONS.index(name)] += mention.weight * share
-    return total
+    return sum((_vector(mention.word) * mention.weight for mention in said), np.zeros(len(EXPRESSIONS)))
+
+
+def _vector(word: Word) -> Mixture:
+    return np.array([word.mixture.get(name, 0.0) for name in EXPRESSIONS])
 
 
 def _of_folder(folder: str | None, lexicon: Lexicon) -> list[Mention]:

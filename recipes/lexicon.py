@@ -111,7 +111,8 @@ class LexiconFile(BaseModel):
         if not isinstance(words, dict):
             return content
         named = {
-            name: word | {"name": str(name)} if isinstance(word, dict) else word for name, word in words.items()
+            name: word | {"name": str(name)} if isinstance(word, dict) else word
+            for name, word in words.items()
         }
         return content | {"words": named}
 

@@ -13,17 +13,21 @@ from curate.recipes.prompts import Piece
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|[,.;:!?|/\n\N{EN DASH}\N{EM DASH}]|(?<=\s)-(?=\s)")
 _BREAK = ""
 # "can't stop laughing" laughs: can't, cannot and couldn't refuse nothing.
-_NOT = frozenset(
-    "no not never non without neither nor hardly lacking lacks lack isn't aren't wasn't don't doesn't didn't ain't "
-    "won't hasn't haven't isnt arent wasnt dont doesnt didnt aint".split()
-)
+_NOT = frozenset((
+    "no", "not", "never", "non", "without", "neither", "nor", "hardly", "lacking", "lacks", "lack", "isn't",
+    "aren't", "wasn't", "don't", "doesn't", "didn't", "ain't", "won't", "hasn't", "haven't", "isnt",
+    "arent", "wasnt", "dont", "doesnt", "didnt", "aint",
+))  # fmt: skip
 # What may stand between a refusal and the word it refuses.
-_BETWEEN = frozenset(
-    "a an the any at all be being been is are even longer very too so quite really particularly overly obviously "
-    "clearly fully much more single slightest bit kind sort hint trace sign signs of in to with have having has her "
-    "his their its that show shows showing look looks looking seem seems seeming appear appears appearing feel feels "
-    "feeling wear wears wearing visible real obvious face facial expression expressions emotion emotions".split()
-)
+_BETWEEN = frozenset((
+    "a", "an", "the", "any", "at", "all", "be", "being", "been", "is", "are", "even", "longer", "very",
+    "too", "so", "quite", "really", "particularly", "overly", "obviously", "clearly", "fully", "much",
+    "more", "single", "slightest", "bit", "kind", "sort", "hint", "trace", "sign", "signs", "of", "in",
+    "to", "with", "have", "having", "has", "her", "his", "their", "its", "that", "show", "shows", "showing",
+    "look", "looks", "looking", "seem", "seems", "seeming", "appear", "appears", "appearing", "feel",
+    "feels", "feeling", "wear", "wears", "wearing", "visible", "real", "obvious", "face", "facial",
+    "expression", "expressions", "emotion", "emotions",
+))  # fmt: skip
 _OR = frozenset(["or", "nor"])
 # `not only happy`, `not just sad`.
 _NOT_ONLY = frozenset(["only", "just", "merely"])

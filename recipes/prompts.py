@@ -207,9 +207,7 @@ def _parts(group: _Group) -> list[tuple[list[str | _Group], float]]:
 def _split(inner: list[str | _Group], marks: list[int]) -> list[list[str | _Group]]:
     """What lies between separators; each but the first starts with a comma, so that no phrase spans two."""
     edges = [-1, *marks, len(inner)]
-    return [
-        [*([", "] if i else []), *inner[edges[i] + 1 : edges[i + 1]]] for i in range(len(edges) - 1)
-    ]
+    return [[*([", "] if i else []), *inner[edges[i] + 1 : edges[i + 1]]] for i in range(len(edges) - 1)]
 
 
 def _number(inner: list[str | _Group]) -> float | None:

@@ -57,13 +57,15 @@ def prompts(missing: pl.DataFrame, lexicon: Lexicon, seed: int = 0) -> pl.DataFr
     passed = [name for name in labels if name not in (*_ASKED, "band", "yaw")]
     heat = _temperatures(lexicon)
     rows = []
-    cells = missing.filter(pl.col("missing") > 0).select(*[pl.col(n).cast(pl.String) for n in labels], "missing")
+    cells = missing.filter(pl.col("missing") > 0).select(
+        *[pl.col(n).cast(pl.String) for n in labels], "missing"
+    )
     for cell in cells.sort(labels).iter_rows(named=True):
         name = ", ".join(f"{label}={cell[label]}" for label in labels)
         expression = next((cell[n] for n in _ASKED if cell.get(n) in EXPRESSIONS), None)
         band = cell.get("band") if cell.get("band") in BANDS else None
-        chosen = _shuffled(_fitting(lexicon, heat, expression, band), f"{seed}\n{name}")[:_MOST] or [(None, "")]
-        chosen = chosen[: cell["missing"]]
+        words = _shuffled(_fitting(lexicon, heat, expression, band), f"{seed}\n{name}")
+        chosen: list[tuple[Word | None, str]] = [*words[: min(_MOST, cell["missing"])]] or [(None, "")]
         for i, (word, degree) in enumerate(chosen):
             share, rest = divmod(cell["missing"], len(chosen))
             rows.append(
@@ -82,7 +84,9 @@ def prompts(missing: pl.DataFrame, lexicon: Lexicon, seed: int = 0) -> pl.DataFr
 def _temperatures(lexicon: Lexicon) -> dict[str, float]:
     """Of each word, the temperature of the face that it describes."""
     faces = ideal_faces(lexicon.words.values())
-    told = faces.select("word", affect_columns(load_affect(), faces.columns)["temperature"].alias("temperature"))
+    told = faces.select(
+        "word", affect_columns(load_affect(), faces.columns)["temperature"].alias("temperature")
+    )
     return dict(told.iter_rows())
 
 
@@ -109,7 +113,7 @@ def _fitting(
     return [(word, "extremely " if heat[word.name] < low else "slightly ") for word in nearest[:2]]
 
 
-def _shuffled(words: Sequence[tuple[Word, str]], seed: str) -> list[tuple[Word | None, str]]:
+def _shuffled(words: Sequence[tuple[Word, str]], seed: str) -> list[tuple[Word, str]]:
     """In an order that depends on the seed and the words alone, on any machine."""
     return sorted(words, key=lambda one: hashlib.sha256(f"{seed}\n{one[0].name}".encode()).digest())
 
@@ -140,8 +144,12 @@ def _negative(lexicon: Lexicon, expression: str | None, band: str | None) -> str
         # By the plain words: what each expression is called.
         plain = {name: word for name in EXPRESSIONS if (word := lexicon.find(name)) is not None}
         own = plain.get(expression)
-        others = [word for name, word in plain.items() if own is not None and name not in (expression, "neutral")]
-        others.sort(key=lambda w: -math.hypot(w.valence - own.valence, w.arousal - own.arousal) if own else 0.0)
+        others = [
+            word for name, word in plain.items() if own is not None and name not in (expression, "neutral")
+        ]
+        others.sort(
+            key=lambda w: -math.hypot(w.valence - own.valence, w.arousal - own.arousal) if own else 0.0
+        )
         words = [word.name for word in others[:2]]
     if band in _COOL and expression != "neutral":
         words.append("exaggerated")
@@ -151,12 +159,16 @@ def _negative(lexicon: Lexicon, expression: str | None, band: str | None) -> str
 
 
 def _view(label: str | None) -> str:
-    """How far the head is turned, from a bin's label (`-30..-10`, `>= 30`); degrees, positive to the picture's right."""
+    """How far the head is turned, from a bin's label (`-30..-10`, `>= 30`): degrees, positive to the right."""
     bounds = [float(number) for number in _NUMBER.findall(label or "")]
     if not bounds:
         return ""
     # An open bin begins or ends at its one bound: a little beyond it.
-    yaw = sum(bounds) / 2 if len(bounds) == 2 else bounds[0] + math.copysign(10, -1 if "<" in (label or "") else 1)
+    yaw = (
+        sum(bounds) / 2
+        if len(bounds) == 2
+        else bounds[0] + math.copysign(10, -1 if "<" in (label or "") else 1)
+    )
     side = "right" if yaw > 0 else "left"
     if abs(yaw) < 12:
         return "frontal view, facing the camera"
