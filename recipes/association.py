@@ -61,7 +61,7 @@ def association(
     Raises:
         QueryError: a column does not exist.
     """
-    asked = _asked(frame.columns, columns)
+    asked = asked_columns(frame.columns, columns)
     if of not in frame.columns:
         return pl.DataFrame([_skipped(name, f"the set has no `{of}`") for name in asked], schema=SCHEMA)
     frame = frame.filter(pl.col(of).is_not_null())
@@ -126,8 +126,12 @@ def _expected(table: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.outer(table.sum(axis=1), table.sum(axis=0)) / float(table.sum())
 
 
-def _asked(have: Sequence[str], columns: Sequence[str] | None) -> list[str]:
-    """Names, with `prompt` taken apart into the groups of words about people."""
+def asked_columns(have: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+    """What `association` compares in a set with these columns; `prompt` is taken apart into its groups of words.
+
+    Raises:
+        QueryError: a column does not exist.
+    """
     groups = [f"{_WORDS}{group}" for group in load_people().groups]
     names: list[str] = []
     for name in DEFAULT_COLUMNS if columns is None else columns:
