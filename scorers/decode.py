@@ -16,6 +16,7 @@ What the pixels mean:
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import warnings
@@ -27,7 +28,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from curate.errors import InputError
-from curate.scorers.generation.header import TOO_LONG, header_texts
+from curate.scorers.generation.header import UNREADABLE, header_texts
 
 # Pillow logs damaged TIFF headers; with no handler at all Python would print them over the progress bar.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -159,20 +160,27 @@ def _read(data: bytes, max_pixels: int) -> tuple[Image.Image, npt.NDArray[np.uin
     try:
         image = _open(data, max_pixels)
         return image, _upright(_rgb(image), image), header_texts(image)
-    except ValueError as error:
-        if "MAX_TEXT" not in str(error):
+    except TooLargeError:
+        raise
+    except Exception:
+        # A text chunk that is damaged, or unpacks to megabytes, must not cost the picture.
+        bare = _without_text(data)
+        if bare == data:
             raise
-    # A text chunk that unpacks to megabytes must not cost the picture.
-    image = _open(_without_packed_text(data), max_pixels)
-    return image, _upright(_rgb(image), image), header_texts(image) | {"packed text": TOO_LONG}
+        with contextlib.suppress(Exception):
+            image = _open(bare, max_pixels)
+            return image, _upright(_rgb(image), image), header_texts(image) | {"text": UNREADABLE}
+        raise
 
 
-def _without_packed_text(data: bytes) -> bytes:
-    """A PNG file less its zTXt and iTXt chunks."""
+def _without_text(data: bytes) -> bytes:
+    """A PNG file less its texts; other files as they are."""
+    if not data.startswith(b"\x89PNG"):
+        return data
     kept, start = [data[:8]], 8
-    while start + 8 <= len(data):
+    while start < len(data):
         end = start + 12 + int.from_bytes(data[start : start + 4], "big")
-        if data[start + 4 : start + 8] not in (b"zTXt", b"iTXt"):
+        if data[start + 4 : start + 8] not in (b"tEXt", b"zTXt", b"iTXt"):
             kept.append(data[start:end])
         start = end
     return b"".join(kept)

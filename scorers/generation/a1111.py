@@ -39,7 +39,7 @@ def read_parameters(text: str) -> Raw | None:
     if start is None:
         return None
     prompt, negative = _prompts(text[:start])
-    line = text[start : start + _MAX_SETTINGS]
+    line = _line(text, start)
     hashes: object = None
     if found := _HASHES.search(line):
         with suppress(ValueError, RecursionError):
@@ -67,7 +67,7 @@ def _settings_start(text: str) -> int | None:
     """Where the settings begin: at the last `Steps: N` that more of them follow, else at the last line that is full."""
     starts = [found.start() for found in _STEPS.finditer(text)][-20:]
     for start in reversed(starts):
-        if _known(text[start : start + 2000]) >= 2:
+        if _known(_line(text, start)[:2000]) >= 2:
             return start
     end = len(text)
     for _ in range(20):
@@ -78,6 +78,10 @@ def _settings_start(text: str) -> int | None:
             return None
         end = start - 1
     return None
+
+
+def _line(text: str, start: int) -> str:
+    return text[start : start + _MAX_SETTINGS].partition("\n")[0]
 
 
 def _known(line: str) -> int:

@@ -146,7 +146,11 @@ def _model(graph: Graph, source: Node) -> tuple[object, list[object]]:
     for node in waiting:
         loras += _loras(graph, node)
         if model is None and node is not source:
-            found = (graph.value(node.inputs[name]) for name in _MODELS if name in node.inputs)
+            # A link called `model` leads on; one called `ckpt_name` leads to a text.
+            names = [
+                n for n in _MODELS if n in node.inputs and not (n == "model" and graph.node(node.inputs[n]))
+            ]
+            found = (graph.value(node.inputs[name]) for name in names)
             model = next((value for value in found if isinstance(value, str)), None)
         for name, feeder in graph.links(node):
             if feeder.key not in seen and _LEADS_TO_MODEL.search(name):

@@ -28,14 +28,14 @@ _MARKUP = re.compile(r"<[^<>]{0,300}>")
 _STEALTH = {b"stealth_pnginfo": False, b"stealth_pngcomp": True}
 _MAGIC = 15
 
-TOO_LONG = "\x00too long"
-"""Stands where a text was too long to be kept: no generator can have written it."""
+UNREADABLE = "\x00unreadable"
+"""Stands where a text was too long to be kept, or damaged: no generator can have written it."""
 
 
 def header_texts(image: Image.Image) -> dict[str, str]:
     """All the text of an opened and loaded picture, by the name of its chunk or tag.
 
-    Nothing is interpreted here but encodings. A text of more than `MAX_TEXT` characters is `TOO_LONG`. Damaged
+    Nothing is interpreted here but encodings. A text of more than `MAX_TEXT` characters is `UNREADABLE`. Damaged
     metadata counts as none.
     """
     texts: dict[str, str] = {}
@@ -59,7 +59,7 @@ def _keep(texts: dict[str, str], key: str, value: str) -> None:
     found = _PREFIXED.match(value[:100])
     if found:
         key, value = found[1].lower(), value[found.end() :]
-    texts.setdefault(key[:100], value if len(value) <= MAX_TEXT else TOO_LONG)
+    texts.setdefault(key[:100], value if len(value) <= MAX_TEXT else UNREADABLE)
 
 
 def _exif(image: Image.Image, texts: dict[str, str]) -> None:
@@ -145,13 +145,13 @@ def hidden_text(image: Image.Image) -> str | None:
     length = int.from_bytes(data[:4].tobytes(), "big") // 8
     body = data[4 : 4 + length].tobytes()
     if length > MAX_TEXT or not _STEALTH[magic]:
-        return TOO_LONG if length > MAX_TEXT else _utf8(body)
+        return UNREADABLE if length > MAX_TEXT else _utf8(body)
     unpacker = zlib.decompressobj(31)  # gzip
     try:
         text = unpacker.decompress(body, MAX_TEXT)
     except zlib.error:
-        return ""
-    return TOO_LONG if unpacker.unconsumed_tail else _utf8(text)
+        return UNREADABLE
+    return UNREADABLE if unpacker.unconsumed_tail else _utf8(text)
 
 
 def _bits(image: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:

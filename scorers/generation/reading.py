@@ -11,7 +11,7 @@ from curate.scorers.generation.comfyui import read_comfyui, read_graph
 from curate.scorers.generation.drawn import as_run
 from curate.scorers.generation.found import FIELDS, Raw, UnreadableError, clean, load_object, merged
 from curate.scorers.generation.graph import Graph
-from curate.scorers.generation.header import TOO_LONG
+from curate.scorers.generation.header import UNREADABLE
 from curate.scorers.generation.plain import read_plain
 from curate.scorers.generation.services import read_invokeai, read_named, read_novelai, read_object
 
@@ -45,6 +45,8 @@ def read(said: Mapping[str, Any], *, certain: bool = False, level: int = 0) -> t
         The fields, in the catalogue's types (`clean`), and why what looked like one could not be read. Nothing is
         raised.
     """
+    lost = [key for key, value in said.items() if isinstance(value, str) and value == UNREADABLE]
+    said = {key: value for key, value in said.items() if key not in lost}
     found: list[Raw] = []
     errors: list[str] = []
     whys: list[str | None] = []
@@ -69,7 +71,7 @@ def read(said: Mapping[str, Any], *, certain: bool = False, level: int = 0) -> t
         whole = merged(whole, raw)
     if whole["prompt"] is None:
         errors += [why for why in whys if why]
-    errors += [f"`{key}` is too long to be read" for key, value in said.items() if value == TOO_LONG]
+    errors += [f"`{key}` cannot be read: it is too long, or damaged" for key in lost]
     return whole, list(dict.fromkeys(errors))
 
 

@@ -15,10 +15,8 @@ from curate.scorers.generation.found import Raw, UnreadableError, load_object, m
 from curate.scorers.generation.plain import read_plain
 
 _INVOKEAI = ("invokeai_metadata", "sd-metadata", "Dream")
-_MIDJOURNEY = re.compile(
-    r"(?P<prompt>.{1,8000}?)(?: --(?P<options>.{0,500}?))? Job ID: ?[0-9a-f-]{36}", re.DOTALL
-)
-_MAX_DREAM = 20_000
+_JOB = re.compile(r" ?[0-9a-f]{8}-[0-9a-f-]{27}")
+_MAX_LEGACY = 100_000
 
 
 def read_invokeai(said: Mapping[str, Any]) -> Raw | None:
@@ -29,8 +27,10 @@ def read_invokeai(said: Mapping[str, Any]) -> Raw | None:
     from sd_parsers.parsers import InvokeAIParser
 
     text = said[key]
+    if key != "invokeai_metadata" and len(text) > _MAX_LEGACY:
+        raise UnreadableError(f"`{key}` is too long: {len(text):,} characters")
     # Its patterns take long over long blanks.
-    text = " ".join(text[:_MAX_DREAM].split()) if key == "Dream" else text
+    text = " ".join(text.split()) if key == "Dream" else text
     raw = {} if key == "Dream" else _plain(load_object(text, key))
     return merged(_parsed(InvokeAIParser(), {key: text}), raw) | {"generator": "InvokeAI"}
 
@@ -88,9 +88,12 @@ def read_named(said: Mapping[str, Any]) -> Raw | None:
             value = said[key].rstrip("\0 ") if isinstance(said[key], str) else said[key]
             return _plain(load_object(value, key)) | {"generator": program}
     description = said.get("Description")
-    if isinstance(description, str) and (found := _MIDJOURNEY.match(description[:10_000])):
-        seed = re.search(r"seed (\d{1,20})", found["options"] or "")
-        return {"prompt": found["prompt"], "generator": "Midjourney", "seed": seed and seed[1]}
+    if isinstance(description, str):
+        words, _, job = description.partition(" Job ID:")
+        if _JOB.match(job[:40]):
+            prompt, _, options = words.partition(" --")
+            seed = re.search(r"seed (\d{1,20})", options[:1000])
+            return {"prompt": prompt, "generator": "Midjourney", "seed": seed and seed[1]}
     return None
 
 
@@ -129,11 +132,15 @@ def _parsed(parser: Any, given: dict[str, Any], *, or_nothing: bool = False) -> 
         return {}
     sampler = info.samplers[0]
     return {
-        "prompt": ", ".join(str(prompt.value) for prompt in sampler.prompts) or None,
-        "negative_prompt": ", ".join(str(prompt.value) for prompt in sampler.negative_prompts) or None,
+        "prompt": _joined(sampler.prompts),
+        "negative_prompt": _joined(sampler.negative_prompts),
         "model": sampler.model and (sampler.model.name or sampler.model.hash),
         "seed": sampler.parameters.get("seed"),
         "steps": sampler.parameters.get("steps"),
         "cfg": sampler.parameters.get("cfg_scale"),
         "sampler": sampler.name,
     }
+
+
+def _joined(prompts: Any) -> str | None:
+    return ", ".join(prompt.value for prompt in prompts if isinstance(prompt.value, str)) or None

@@ -21,7 +21,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from curate.errors import InputError
 from curate.scorers.decode import decode
-from curate.scorers.generation.header import TOO_LONG
+from curate.scorers.generation import header
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -396,7 +396,7 @@ def test_a_text_chunk_that_unpacks_to_megabytes_costs_its_text_and_not_the_pictu
     place = len(data) - 12 if late else 33
     picture = decode(data[:place] + _chunk(name, body) + data[place:])
     assert np.array_equal(picture.pixels, portrait())
-    assert picture.texts == {"packed text": TOO_LONG}
+    assert picture.texts == {"text": header.UNREADABLE}
 
 
 def test_a_long_prompt_in_a_text_chunk_is_no_bomb() -> None:
