@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from curate.api import Summary, score
+    from curate.choosing import Applied, apply
     from curate.errors import CurateError, ExportError, InputError, ModelError, QueryError, RecipeError
     from curate.run import Progress
     from curate.scorers.columns import CATALOGUE, Column
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATALOGUE",
+    "Applied",
     "Column",
     "CurateError",
     "ExportError",
@@ -38,6 +40,7 @@ __all__ = [
     "ScoreSet",
     "Scorer",
     "Summary",
+    "apply",
     "open_scores",
     "score",
 ]
@@ -45,6 +48,7 @@ __all__ = [
 _HOMES = {
     "curate.errors": ("CurateError", "ExportError", "InputError", "ModelError", "QueryError", "RecipeError"),
     "curate.api": ("Summary", "score"),
+    "curate.choosing": ("Applied", "apply"),
     "curate.run": ("Progress",),
     "curate.scorers.columns": ("CATALOGUE", "Column"),
     "curate.scorers.face": ("Face",),

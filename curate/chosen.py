@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from curate.errors import InputError
 from curate.manifest import FILE, now, versions
 from curate.scoreset import ScoreSet, open_scores
-from curate.shards import Shard, next_shard, write_shard
+from curate.shards import Shard, list_shards, next_shard, write_shard
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,11 +28,14 @@ _ALL = "all.parquet"
 
 
 def source_record(source: ScoreSet) -> dict[str, str | int]:
-    """What a `choice` says of the set that was chosen from: its folder, and its manifest by sha256."""
-    manifest = (source.folder / FILE).read_bytes()
+    """What a `choice` says of the set that was chosen from: its folder, its rows, and one sha256 of all its shards."""
+    content = hashlib.sha256()
+    for path in list_shards(source.folder):
+        with path.open("rb") as file:
+            content.update(hashlib.file_digest(file, "sha256").digest())
     return {
         "folder": str(source.folder.resolve()),
-        "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
+        "sha256": content.hexdigest(),
         "rows": source.manifest.rows,
     }
 

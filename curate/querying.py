@@ -47,7 +47,7 @@ class Matches:
         made = self.made.select(name for name in self.made.columns if name in needed)
         if made.width:
             frame = pl.concat([frame, made.lazy()], how="horizontal")
-        found = _collect(frame.filter(pl.col(_ROW).is_in(self.numbers.implode())), self.source)
+        found = self.source.collect(frame.filter(pl.col(_ROW).is_in(self.numbers.implode())))
         order = pl.DataFrame({_ROW: self.numbers})
         return order.join(found, on=_ROW, how="left", maintain_order="left").select(*columns, **computed)
 
@@ -85,7 +85,7 @@ def search(
     asked = [query, order.by] if order else [query]
     making = [q for q in (*asked, *others) if q.before]
     reads = {"status"}.union(*(q.reads for q in (*asked, *making)))
-    frame = _collect(prepare(making, rows.select(sorted(reads))), source)
+    frame = source.collect(prepare(making, rows.select(sorted(reads))))
     made = frame.select(list(dict.fromkeys(name for q in making for name in q.before)))
     selected = frame.with_row_index(_ROW).filter(_OK, query.expr)
     if order is None:
@@ -101,7 +101,7 @@ def alone(source: ScoreSet, rows: pl.LazyFrame, query: Query) -> list[tuple[str,
     prepared = prepare([query], rows.select(sorted(query.reads | {"status"}))).filter(_OK)
     clauses = {str(index): clause.expr for index, clause in enumerate(query.clauses)}
     counts = prepared.with_columns(**clauses).select(pl.col(*clauses).sum())
-    found = _collect(counts, source).row(0)
+    found = source.collect(counts).row(0)
     return [(clause.text, int(count)) for clause, count in zip(query.clauses, found, strict=True)]
 
 
@@ -148,27 +148,15 @@ def _by_picture(source: ScoreSet, rows: pl.LazyFrame, numbers: pl.Series) -> pl.
     if numbers.is_empty():
         return numbers
     keys = rows.select("image", "face").with_row_index(_ROW).filter(pl.col(_ROW).is_in(numbers.implode()))
-    return _collect(keys, source).sort("image", "face", _ROW)[_ROW]
+    return source.collect(keys).sort("image", "face", _ROW)[_ROW]
 
 
 def _by_key(source: ScoreSet, rows: pl.LazyFrame, keyed: pl.DataFrame, *, descending: bool) -> pl.Series:
     """Row numbers sorted by their key; the content's hash is read only where keys are equal."""
     by = [_KEY]
     if keyed[_KEY].is_duplicated().any():
-        ties = _collect(rows.select("sha256", "face").with_row_index(_ROW), source)
+        ties = source.collect(rows.select("sha256", "face").with_row_index(_ROW))
         keyed = keyed.join(ties, on=_ROW, how="left", maintain_order="left")
         by += ["sha256", "face", _ROW]
     down = [descending] + [False] * (len(by) - 1)
     return keyed.sort(by, descending=down, nulls_last=True)[_ROW]
-
-
-def _collect(frame: pl.LazyFrame, source: ScoreSet) -> pl.DataFrame:
-    try:
-        return frame.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise InputError(
-            f"the score set cannot be read: {reason}",
-            where=str(source.folder),
-            hint=f"curate score {source.manifest.source.location} -o {source.folder}",
-        ) from error

@@ -22,8 +22,8 @@ from curate.recipes.pick import k_centre
 from curate.recipes.query import Order, Query, parse_condition, prepare
 from curate.recipes.ranking import best_first, parse_best
 from curate.recipes.recipe import Dedupe, Pick, Recipe
+from curate.recipes.sql_names import absent
 from curate.recipes.vectors import au_columns, au_vectors
-from curate.scorers.columns import suggest
 
 if TYPE_CHECKING:
     from curate.recipes.lexicon import Lexicon
@@ -187,10 +187,8 @@ def plan(recipe: Recipe, schema: Mapping[str, pl.DataType], lexicon: Lexicon | N
 def _need(columns: Sequence[str], schema: Mapping[str, pl.DataType], step: str) -> None:
     for name in columns:
         if name not in schema:
-            raise RecipeError(
-                f"{step} needs the column `{name}`, which the set does not have{suggest(name, schema)}",
-                hint=f"curate columns {name}",
-            )
+            message, hint = absent(name, schema, (), a_word=False)
+            raise RecipeError(f"{step}: {message}", hint=hint)
 
 
 def _drop_duplicates(funnel: Funnel, faces: pl.DataFrame, dedupe: Dedupe, order: NDArray[np.intp]) -> None:

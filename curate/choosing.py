@@ -1,0 +1,305 @@
+"""`curate apply` as a function: a recipe held against a score set, what it chooses, and the set that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.affect import Tables, open_tables
+from curate.chosen import check_place, source_record, write_chosen
+from curate.errors import InputError, RecipeError
+from curate.recipes.association import DEFAULT_COLUMNS, association
+from curate.recipes.choose import Choice, Plan, plan
+from curate.recipes.recipe import Written, open_recipe, parse_recipe
+from curate.recipes.shortfall import prompts
+from curate.recipes.signal import READS, dead_heads
+from curate.scorers.columns import CATALOGUE
+from curate.scoreset import ScoreSet, open_scores
+
+REJECTED = "_rejected"
+RECIPE = "recipe.yaml"
+SHORTFALL = "shortfall.csv"
+PROMPTS = "prompts.csv"
+_ROW = "_row"
+# What a step of a recipe measures: the association of these with anything else is what choosing may change.
+_MEASURED = "expression"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a recipe did with a set.
+
+    Attributes:
+        recipe: the recipe.
+        choice: which rows it keeps, and why not the others.
+        before, after: association of the expression with the set's other columns (`association`), among all faces and
+            among those that are kept; None where the set has no expressions.
+        prompts: for the cells that ran dry; None unless the recipe asks for them.
+        warnings: what the user should know.
+        folder: the set that was written; None for a dry run.
+        files: what is in it beside rows and manifest.
+    """
+
+    recipe: Written
+    choice: Choice
+    before: pl.DataFrame | None
+    after: pl.DataFrame | None
+    prompts: pl.DataFrame | None
+    warnings: tuple[str, ...]
+    folder: Path | None
+    files: tuple[str, ...]
+
+    def associations(self) -> list[dict[str, Any]]:
+        """Columns with Cramér's V before and after, the largest after first."""
+        if self.before is None or self.after is None:
+            return []
+        after = self.after.select("column", pl.col("v").alias("after"), "deviation")
+        both = self.before.select("column", pl.col("v").alias("before")).join(
+            after, on="column", how="full", coalesce=True
+        )
+        return both.sort("after", "column", descending=[True, False], nulls_last=True).to_dicts()
+
+    def document(self) -> dict[str, Any]:
+        """All of it, for machines."""
+        return {
+            "recipe": self.recipe.name,
+            "sha256": self.recipe.sha256,
+            "rows": self.choice.ledger.height,
+            "kept": int(self.choice.kept.sum()),
+            **steps_record(self.choice),
+            "association": self.associations(),
+            "prompts": [] if self.prompts is None else self.prompts.to_dicts(),
+            "warnings": list(self.warnings),
+            "folder": None if self.folder is None else str(self.folder),
+        }
+
+
+def apply(
+    recipe: str | Path | Written,
+    scores: str | Path,
+    out: str | Path | None = None,
+    *,
+    affect: Path | None = None,
+    words: Path | None = None,
+    overwrite: bool = False,
+) -> Applied:
+    """Choose faces by a recipe.
+
+    Args:
+        recipe: a built-in one's name, a file, or one that is read already.
+        scores: a score set.
+        out: the set to write; None writes nothing.
+        affect, words: tables in place of, and beside, the shipped ones (`open_tables`).
+        overwrite: replace a set that is there.
+
+    Raises:
+        RecipeError, QueryError: the recipe makes no sense, or does not fit the set.
+        InputError: a set cannot be read, or the new one not be written.
+    """
+    written = recipe if isinstance(recipe, Written) else open_recipe(recipe)
+    likes = {name: open_scores(name) for name in written.recipe.likes}
+    return _apply(written, open_scores(scores), likes, out, affect, words, overwrite=overwrite)
+
+
+def _apply(
+    written: Written,
+    source: ScoreSet,
+    likes: Mapping[str, ScoreSet],
+    out: str | Path | None,
+    affect: Path | None,
+    words: Path | None,
+    *,
+    overwrite: bool,
+) -> Applied:
+    target = Path(out) if out is not None else None
+    if target is not None:
+        check_place(source, target, overwrite=overwrite)
+    tables = open_tables(affect, words)
+    rows = source.scan(tables)
+    planned = _planned(written, rows, tables)
+    choice = planned.choose(source.collect(rows.select(planned.reads)), _targets(written, likes, tables))
+    missing = choice.balanced.missing if choice.balanced is not None else None
+    wanted = written.recipe.shortfall
+    made = None
+    if wanted == "prompts" and missing is not None:
+        made = prompts(missing, tables.lexicon, written.recipe.seed)
+    before, after, warnings = _looked_at(source, rows, choice.kept, tables)
+    files: tuple[str, ...] = ()
+    if target is not None:
+        extra = {SHORTFALL: missing if wanted != "none" else None, PROMPTS: made}
+        tabled = {name: table for name, table in extra.items() if table is not None and table.height}
+        files = (f"{REJECTED}/", RECIPE, *tabled)
+        record = {
+            "kind": "recipe",
+            "name": written.name,
+            "recipe": written.text,
+            "sha256": written.sha256,
+            "input": source_record(source),
+            "like": {name: source_record(like) for name, like in likes.items()},
+            "tables": {
+                "affect": str(affect.resolve()) if affect else None,
+                "words": str(words.resolve()) if words else None,
+                "fingerprint": tables.fingerprint,
+            },
+            "kept": int(choice.kept.sum()),
+            "rejected": int((~choice.kept).sum()),
+            **steps_record(choice),
+        }
+        write_chosen(
+            source,
+            _rows_of(rows, choice.kept),
+            target,
+            choice=record,
+            overwrite=overwrite,
+            more=lambda folder: _write_more(folder, rows, choice, written, tabled),
+        )
+    return Applied(written, choice, before, after, made, tuple(warnings), target, files)
+
+
+def repeat(chosen: str | Path, out: str | Path | None = None, *, overwrite: bool = False) -> Applied:
+    """Do again what made a chosen set, with the recipe in its manifest and the same input.
+
+    Raises:
+        InputError: the set was not chosen by a recipe, or its input has changed or is gone.
+    """
+    manifest = open_scores(chosen).manifest
+    said = manifest.choice or {}
+    if said.get("kind") != "recipe":
+        raise InputError(
+            "this set was not chosen by a recipe", where=str(chosen), hint="curate apply RECIPE SCORES -o OUT"
+        )
+    written = parse_recipe(said["recipe"], said["name"])
+    source = _unchanged(said["input"], f"curate apply {chosen}/{RECIPE} anew")
+    likes = {name: _unchanged(record, "the set as it was") for name, record in said["like"].items()}
+    affect, words = (
+        Path(said["tables"][name]) if said["tables"][name] else None for name in ("affect", "words")
+    )
+    if open_tables(affect, words).fingerprint != said["tables"]["fingerprint"]:
+        raise InputError(
+            "the tables of affect and words are others now",
+            where=str(chosen),
+            hint="the version of curate that made it (see its manifest), and the same --affect and --words",
+        )
+    return _apply(written, source, likes, out, affect, words, overwrite=overwrite)
+
+
+def _unchanged(record: Mapping[str, Any], hint: str) -> ScoreSet:
+    """The set that a manifest names, as it was then."""
+    found = open_scores(record["folder"])
+    if source_record(found)["sha256"] != record["sha256"]:
+        raise InputError("this score set has changed since", where=record["folder"], hint=hint)
+    return found
+
+
+def check(
+    recipe: str | Path, scores: str | Path | None = None, *, words: Path | None = None
+) -> tuple[Written, list[str]]:
+    """Hold a recipe against a set, or against all columns there can be; gives it, and its steps by name.
+
+    Raises:
+        RecipeError, QueryError: it makes no sense.
+    """
+    written = open_recipe(recipe)
+    tables = open_tables(words=words)
+    rows = (
+        pl.LazyFrame(schema={c.name: c.polars for c in CATALOGUE})
+        if scores is None
+        else open_scores(scores).scan(tables)
+    )
+    _planned(written, rows, tables)
+    recipe_ = written.recipe
+    where = len(recipe_.where)
+    steps = [f"{where} clause{'s' if where != 1 else ''}"] if where else []
+    steps += [name for name in ("dedupe", "balance", "pick") if getattr(recipe_, name) is not None]
+    return written, steps
+
+
+def steps_record(choice: Choice) -> dict[str, Any]:
+    """The counts of every step, and the balance, as manifests and `--json` have them."""
+    balanced = choice.balanced
+    return {
+        "steps": [
+            {"kind": s.kind, "clause": s.clause, "in": s.rows_in, "out": s.rows_out} for s in choice.steps
+        ],
+        "balance": None
+        if balanced is None
+        else {
+            "cells": balanced.table.to_dicts(),
+            "distances": [
+                {name: _finite(getattr(d, name)) for name in d.__slots__} for d in balanced.distances
+            ],
+        },
+    }
+
+
+def _planned(written: Written, rows: pl.LazyFrame, tables: Tables) -> Plan:
+    """The plan; what is wrong with the recipe names its file."""
+    try:
+        return plan(written.recipe, rows.collect_schema(), tables.lexicon)
+    except RecipeError as error:
+        raise RecipeError(error.message, where=error.where or written.where, hint=error.hint) from None
+
+
+def _targets(written: Written, likes: Mapping[str, ScoreSet], tables: Tables) -> dict[str, pl.DataFrame]:
+    """The scored faces of the sets that targets name, as far as the recipe balances by them."""
+    balance = written.recipe.balance
+    if balance is None:
+        return {}
+    columns = [by.column for by in (*balance.by, *(m.by for m in balance.marginals))]
+    found = {}
+    for name, other in likes.items():
+        rows = other.scan(tables).filter(pl.col("status") == "ok")
+        absent = [column for column in columns if column not in rows.collect_schema()]
+        if absent:
+            raise RecipeError(
+                f"{name} has no column `{absent[0]}`", where=written.where, hint=f"curate columns {absent[0]}"
+            )
+        found[name] = other.collect(rows.select(columns))
+    return found
+
+
+def _looked_at(
+    source: ScoreSet, rows: pl.LazyFrame, kept: pl.Series, tables: Tables
+) -> tuple[pl.DataFrame | None, pl.DataFrame | None, list[str]]:
+    """Association before and after, and whether the action units say anything."""
+    schema = rows.collect_schema()
+    if _MEASURED not in schema:
+        return None, None, []
+    names = [
+        n for n in schema if n in (*DEFAULT_COLUMNS, *READS, _MEASURED, "sha256", "face", "image", "status")
+    ]
+    frame = source.collect(rows.select(names))
+    ok = frame["status"] == "ok"
+    return (
+        association(frame.filter(ok)),
+        association(frame.filter(kept)),
+        dead_heads(frame.filter(ok), tables.affect),
+    )
+
+
+def _rows_of(rows: pl.LazyFrame, wanted: pl.Series) -> pl.LazyFrame:
+    numbers = wanted.arg_true().implode()
+    return rows.with_row_index(_ROW).filter(pl.col(_ROW).is_in(numbers)).drop(_ROW)
+
+
+def _write_more(
+    folder: Path, rows: pl.LazyFrame, choice: Choice, written: Written, tables: Mapping[str, pl.DataFrame]
+) -> None:
+    """The rejected rows with their reasons, the recipe, the shortfall."""
+    ledger = choice.ledger.with_row_index(_ROW).filter(~choice.kept).lazy()
+    rejected = rows.drop("landmarks", strict=False).with_row_index(_ROW).join(ledger, on=_ROW, how="inner")
+    # A folder whose name begins with _ is passed over by whoever reads the set's Parquet files as one table.
+    (folder / REJECTED).mkdir()
+    rejected.drop(_ROW).sink_parquet(folder / REJECTED / "part-000000.parquet", compression="zstd")
+    (folder / RECIPE).write_text(written.text, encoding="utf-8")
+    for name, table in tables.items():
+        table.write_csv(folder / name)
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN."""
+    return None if isinstance(value, float) and value != value else value

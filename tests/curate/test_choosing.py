@@ -1,0 +1,173 @@
+"""Recipes on real scored pictures, through the files they leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from curate import InputError, RecipeError, apply, open_scores, score
+from curate.recipes.recipe import built_in_recipes
+
+ROOT = Path(__file__).resolve().parents[2]
+MINE = """\
+description: test
+where: [abs(yaw) < 30, confidence > .3]
+dedupe: {hash_bits: 6, au_distance: .15}
+balance: {by: expression, per_cell: 2}
+pick: {order: confidence desc, diversity: au}
+shortfall: prompts
+"""
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scored") / "faces.scores"
+    score(str(ROOT / "examples" / "faces"), folder, workers=1)
+    return folder
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(MINE, encoding="utf-8")
+    return path
+
+
+def kept_and_rejected(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    kept = open_scores(folder).read()
+    rejected = folder / "_rejected"
+    return kept, pl.read_parquet(rejected) if rejected.exists() else kept.clear()
+
+
+@pytest.mark.parametrize("name", built_in_recipes())
+def test_every_recipe_chooses_from_a_real_set_and_accounts_for_every_row(
+    name: str, scored: Path, tmp_path: Path
+) -> None:
+    applied = apply(name, scored, tmp_path / "keep.scores")
+    kept, rejected = kept_and_rejected(tmp_path / "keep.scores")
+    rows = open_scores(scored).read()
+    assert kept.height == applied.choice.kept.sum() > 0
+    assert sorted([*kept["image"], *rejected["image"]]) == sorted(rows["image"])
+    assert rejected["rejected_by"].null_count() == rejected["reason"].null_count() == 0
+    assert set(rejected["rejected_by"]) <= {step.clause for step in applied.choice.steps}
+    assert kept.equals(rows.join(kept, on="image", how="semi").select(kept.columns))
+
+
+def test_a_chosen_set_is_a_score_set_and_says_how_it_was_chosen(
+    scored: Path, mine: Path, tmp_path: Path
+) -> None:
+    applied = apply(mine, scored, tmp_path / "keep.scores")
+    chosen = open_scores(tmp_path / "keep.scores")
+    choice = chosen.manifest.choice
+    assert choice is not None
+    assert choice["recipe"] == MINE
+    assert choice["input"]["folder"] == str(scored)
+    assert choice["kept"] + choice["rejected"] == 32
+    assert [step["clause"] for step in choice["steps"]][1:3] == ["abs(yaw) < 30", "confidence > .3"]
+    assert sum(cell["kept"] for cell in choice["balance"]["cells"]) == choice["kept"]
+    assert (tmp_path / "keep.scores" / "recipe.yaml").read_text(encoding="utf-8") == MINE
+    assert set(applied.files) >= {"_rejected/", "recipe.yaml", "shortfall.csv", "prompts.csv"}
+    # One table of the set's own files, for whoever globs them.
+    assert pl.read_parquet(tmp_path / "keep.scores" / "*.parquet").height == choice["kept"]
+    again = apply("clean-faces", tmp_path / "keep.scores")
+    assert again.choice.ledger.height == choice["kept"]
+
+
+def test_the_shortfall_names_the_cells_and_has_a_prompt_for_each_missing_face(
+    scored: Path, mine: Path, tmp_path: Path
+) -> None:
+    apply(mine, scored, tmp_path / "keep.scores")
+    missing = pl.read_csv(tmp_path / "keep.scores" / "shortfall.csv")
+    prompts = pl.read_csv(tmp_path / "keep.scores" / "prompts.csv")
+    assert (missing["missing"] == missing["wanted"] - missing["kept"]).all()
+    assert (missing["missing"] > 0).all()
+    assert prompts.height > 0
+    assert prompts["prompt"].null_count() == 0
+
+
+def test_what_a_manifest_says_can_be_done_again(scored: Path, mine: Path, tmp_path: Path) -> None:
+    from curate.choosing import repeat
+
+    apply(mine, scored, tmp_path / "keep.scores")
+    mine.unlink()
+    repeat(tmp_path / "keep.scores", tmp_path / "again.scores")
+    first, second = (kept_and_rejected(tmp_path / f"{name}.scores") for name in ("keep", "again"))
+    assert first[0].equals(second[0])
+    assert first[1].equals(second[1])
+
+
+def test_another_input_is_not_taken_for_the_same(scored: Path, mine: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from curate.choosing import repeat
+
+    copy = tmp_path / "copy.scores"
+    shutil.copytree(scored, copy)
+    apply(mine, copy, tmp_path / "keep.scores")
+    shard = next(copy.glob("part-*.parquet"))
+    pl.read_parquet(shard).head(20).write_parquet(shard)
+    with pytest.raises(InputError, match="has changed since"):
+        repeat(tmp_path / "keep.scores", tmp_path / "again.scores")
+    with pytest.raises(InputError, match="not chosen by a recipe"):
+        repeat(scored, tmp_path / "again.scores")
+
+
+def test_a_target_may_be_another_set_on_disk(scored: Path, mine: Path, tmp_path: Path) -> None:
+    from curate.choosing import repeat
+
+    apply(mine, scored, tmp_path / "other.scores")
+    like = f"balance: {{by: expression, target: {{like: {tmp_path / 'other.scores'}}}, total: 8}}"
+    mine.write_text(like, encoding="utf-8")
+    applied = apply(mine, scored, tmp_path / "keep.scores")
+    assert applied.choice.kept.sum() == 8
+    assert repeat(tmp_path / "keep.scores").choice.ledger.equals(applied.choice.ledger)
+
+
+def test_a_dry_run_writes_nothing(scored: Path, mine: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert apply(mine, scored).folder is None
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_nothing_that_is_there_is_replaced_unasked(scored: Path, mine: Path, tmp_path: Path) -> None:
+    apply(mine, scored, tmp_path / "keep.scores")
+    with pytest.raises(InputError, match="there already"):
+        apply(mine, scored, tmp_path / "keep.scores")
+    apply("clean-faces", scored, tmp_path / "keep.scores", overwrite=True)
+    choice = open_scores(tmp_path / "keep.scores").manifest.choice
+    assert choice is not None
+    assert choice["name"] == "clean-faces"
+    with pytest.raises(InputError, match="onto, into or around"):
+        apply(mine, scored, scored, overwrite=True)
+
+
+def test_a_recipe_that_does_not_fit_the_set_names_its_file(mine: Path, scored: Path, tmp_path: Path) -> None:
+    mine.write_text("balance: {by: modell, per_cell: 3}", encoding="utf-8")
+    with pytest.raises(RecipeError) as error:
+        apply(mine, scored)
+    assert error.value.where == str(mine)
+    assert "did you mean `model`" in error.value.message
+
+
+def test_landmarks_stay_with_what_is_kept(tmp_path: Path) -> None:
+    score(
+        str(ROOT / "examples" / "faces"),
+        tmp_path / "f.scores",
+        workers=1,
+        scorers=["mesh", "quality"],
+        landmarks=True,
+        limit=4,
+    )
+    (tmp_path / "r.yaml").write_text("pick: {total: 2, order: sharpness}", encoding="utf-8")
+    apply(tmp_path / "r.yaml", tmp_path / "f.scores", tmp_path / "keep.scores")
+    kept, rejected = kept_and_rejected(tmp_path / "keep.scores")
+    assert kept["landmarks"].null_count() == 0
+    assert "landmarks" not in rejected.columns
+
+
+def test_the_document_is_plain_json(scored: Path, mine: Path) -> None:
+    document = apply(mine, scored).document()
+    assert json.loads(json.dumps(document, allow_nan=False))["kept"] == document["kept"]
