@@ -42,6 +42,8 @@ def said(text: str) -> list[str]:
         ("angry birds, happy hour, neutral background, serene landscape, neutral grey", []),
         ("smiling light-haired woman", ["smiling"]),
         ("happy, birthday cake", ["happy"]),
+        ("a sad puppy, a happy dog, a man in a sad mask", []),
+        ("tears of joy", ["joyful"]),
         # refused
         ("not smiling", ["-smiling"]),
         ("no smile", ["-smiling"]),
