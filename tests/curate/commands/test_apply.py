@@ -53,7 +53,7 @@ def test_a_dry_run_says_all_and_writes_nothing(set_: Path, tmp_path: Path) -> No
         (("lora-varity", "faces.scores", "--dry-run"), "did you mean `lora-variety`", "curate recipes list"),
         (("none.yaml", "faces.scores", "--dry-run"), "no such file", "curate recipes list"),
         (("mine.yaml", "facs.scores", "--dry-run"), "no such score set", "curate score"),
-        (("wrong.yaml", "faces.scores", "--dry-run"), "line 2: there is no field `dedupe.hash_bit`; did you mean", "fields"),
+        (("wrong.yaml", "faces.scores", "--dry-run"), "line 2: there is no field `dedupe.hash_bit`;", "`hash_bits`"),
         (("true-to-prompt", "faces.scores", "--dry-run"), "the scorer `quality` fills it", "curate score SOURCE"),
     ],
 )  # fmt: skip
