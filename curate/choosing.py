@@ -54,13 +54,16 @@ class Applied:
     files: tuple[str, ...]
 
     def associations(self) -> list[dict[str, Any]]:
-        """Columns with Cramér's V before and after, the largest after first."""
+        """Columns with Cramér's V before and after, the largest after first.
+
+        `deviation` says what stands out among the kept faces; it, and `deviation_before`, are null where nothing does
+        that chance would not explain.
+        """
         if self.before is None or self.after is None:
             return []
-        after = self.after.select("column", pl.col("v").alias("after"), "deviation")
-        both = self.before.select("column", pl.col("v").alias("before")).join(
-            after, on="column", how="full", coalesce=True
-        )
+        before = self.before.select("column", before="v", deviation_before="deviation")
+        after = self.after.select("column", "deviation", after="v")
+        both = before.join(after, on="column", how="full", coalesce=True)
         return both.sort("after", "column", descending=[True, False], nulls_last=True).to_dicts()
 
     def document(self) -> dict[str, Any]:

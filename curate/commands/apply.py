@@ -130,7 +130,12 @@ def _tell_balance(table: pl.DataFrame, output: Output) -> None:
 
 def _tell_association(applied: Applied, output: Output) -> None:
     """Whether choosing by emotion has chosen something else, too."""
-    rows = [row for row in applied.associations() if max(row["before"] or 0, row["after"] or 0) >= _WEAK]
+    rows = [
+        row
+        for row in applied.associations()
+        if (row["deviation"] or row["deviation_before"])
+        and max(row["before"] or 0, row["after"] or 0) >= _WEAK
+    ]
     if not rows:
         return
     cells = [
