@@ -51,10 +51,11 @@ def _read(path: Path) -> tuple[str, str]:
         return "", ""
     except OSError as error:
         return "", f"cannot be read: {(error.strerror or str(error)).lower()}"
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        return "", "is not a regular file"
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            return "", "is not a regular file"
         if status.st_size > MAX_BYTES:
             return "", f"is too large: {status.st_size:,} bytes, and {MAX_BYTES:,} are read"
         try:

@@ -183,8 +183,8 @@ class OpenScoring:
         scored = [next(numbers) if row["status"] == "ok" else None for row in rows]
         of_pictures = _answers([s for s in scorers if of_picture(s)], _whole_pictures(group))
         of_faces = _answers([s for s in scorers if not of_picture(s)], faces)
-        columns = [column.name for scorer in scorers for column in scorer.columns]
-        answers = _spread(of_faces, scored).hstack(_spread(of_pictures, pictures)).select(columns)
+        found_columns = {c.name: c for c in (*_spread(of_faces, scored), *_spread(of_pictures, pictures))}
+        answers = [found_columns[column.name] for scorer in scorers for column in scorer.columns]
         return _identity_frame(rows).hstack(answers)
 
     def _faces(self, group: Sequence[_Read]) -> list[list[Face]]:
@@ -262,13 +262,12 @@ def _score(scorer: Scorer, faces: Sequence[Face]) -> list[pl.Series]:
     return [_series(column, values[column.name]) for column in scorer.columns]
 
 
-def _spread(answers: pl.DataFrame, of_row: Sequence[int | None]) -> pl.DataFrame:
-    """The answers, each at the rows that it is of; null where a row has none."""
+def _spread(answers: pl.DataFrame, of_row: Sequence[int | None]) -> list[pl.Series]:
+    """The answers' columns, each answer at the rows that it is of; null where a row has none."""
     import polars as pl
 
-    if list(of_row) == list(range(answers.height)):
-        return answers
-    return answers.select(pl.all().gather(pl.Series(of_row, dtype=pl.UInt32)))
+    places = pl.Series(of_row, dtype=pl.UInt32)
+    return [column.gather(places) for column in answers.get_columns()]
 
 
 def _series(column: Column, values: Any) -> pl.Series:

@@ -80,7 +80,7 @@ def _free(key: str, level: int, certain: bool) -> Reader:
 
     def reader(said: Mapping[str, Any]) -> Raw | None:
         text = said[key].strip("\ufeff\0 \r\n\t")
-        if _JSON.match(text):
+        if key == "json" or _JSON.match(text):
             try:
                 inner = load_object(text, key)
             except UnreadableError:
