@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.manifest import AffectRecord, LexiconRecord, Manifest
 from curate.recipes.affect import Affect, affect_columns, load_affect
 from curate.recipes.intent import intent_columns
+from curate.recipes.lexicon import TABLE as WORDS
 from curate.recipes.lexicon import Lexicon, load_lexicon
-from curate.recipes.measures import TABLE, measure_columns
+from curate.recipes.measures import TABLE as PROTOTYPES
+from curate.recipes.measures import measure_columns
 from curate.scorers.columns import AFFECT, EXPRESSIONS, INTENT, MEASURES, schema
 
 if TYPE_CHECKING:
@@ -18,9 +22,11 @@ if TYPE_CHECKING:
 
 # Raised whenever the same tables may give other derived columns.
 VERSION = "1"
+# What to say instead of a file, to go back to the tables of the package.
+SHIPPED = "shipped"
 DERIVED = (*AFFECT, *MEASURES, *INTENT)
 # What an intent is made from, where the set has it.
-_INTENT_READS = ("image", "prompt", "negative_prompt", *EXPRESSIONS)
+_INTENT_READS = ("image", "status", "prompt", "negative_prompt", *EXPRESSIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +36,37 @@ class Tables:
     Attributes:
         affect: coordinates, weights, bands.
         lexicon: words, for the intent.
+        affect_file, words_file: the user's own, as absolute paths; None where the shipped ones do alone.
     """
 
     affect: Affect
     lexicon: Lexicon
+    affect_file: Path | None = None
+    words_file: Path | None = None
 
     @property
     def fingerprint(self) -> str:
         """What decides the derived columns of a row, in 16 hexadecimal digits."""
-        prototypes = hashlib.sha256(TABLE.read_bytes()).hexdigest()
-        parts = (VERSION, self.affect.sha256, prototypes, self.lexicon.sha256)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return _fingerprint(self.affect.sha256, self.lexicon.sha256)
+
+    def records(self, columns: Collection[str]) -> dict[str, AffectRecord | LexiconRecord | None]:
+        """What a manifest says of them (`affect`, `lexicon`), in a set whose scorers fill these columns."""
+        affect = None
+        if set(EXPRESSIONS) <= set(columns):
+            used = " ".join(self.affect.energy_columns(columns))
+            affect = AffectRecord(
+                name=self.affect.name,
+                version=self.affect.version,
+                sha256=self.affect.sha256,
+                file=str(self.affect_file) if self.affect_file else None,
+                energy=used or "none: temperature is 100 I",
+            )
+        lexicon = LexiconRecord(
+            words=len(self.lexicon.words),
+            sha256=self.lexicon.sha256,
+            file=str(self.words_file) if self.words_file else None,
+        )
+        return {"affect": affect, "lexicon": lexicon}
 
 
 def open_tables(affect: Path | None = None, words: Path | None = None) -> Tables:
@@ -53,7 +79,30 @@ def open_tables(affect: Path | None = None, words: Path | None = None) -> Tables
     Raises:
         RecipeError: a file cannot be read or makes no sense.
     """
-    return Tables(load_affect(affect), load_lexicon(words))
+    own = [path.absolute() if path else None for path in (affect, words)]
+    return Tables(load_affect(affect), load_lexicon(words), *own)
+
+
+def tables_of(
+    manifest: Manifest | None, affect: str | Path | None = None, words: str | Path | None = None
+) -> Tables:
+    """The tables that are asked for now, or else those that a set was made with.
+
+    Args:
+        manifest: the set's, if there is one.
+        affect, words: a file, or `shipped` for none of one's own; None takes the set's.
+
+    Raises:
+        RecipeError: a file cannot be read or makes no sense.
+    """
+
+    def path(asked: str | Path | None, record: AffectRecord | LexiconRecord | None) -> Path | None:
+        if asked is not None:
+            return None if str(asked) == SHIPPED else Path(asked)
+        return Path(record.file) if record and record.file else None
+
+    had = (manifest.affect, manifest.lexicon) if manifest else (None, None)
+    return open_tables(path(affect, had[0]), path(words, had[1]))
 
 
 def derive(rows: pl.LazyFrame, tables: Tables) -> pl.LazyFrame:
@@ -64,20 +113,43 @@ def derive(rows: pl.LazyFrame, tables: Tables) -> pl.LazyFrame:
     """
     import polars as pl
 
-    had = rows.collect_schema().names()
-    derived = {column.name for column in DERIVED}
-    names = [name for name in had if name not in derived]
-    rows = rows.select(names)
-    inputs = [name for name in _INTENT_READS if name in names]
+    derived = schema(DERIVED)
+    names = [name for name in rows.collect_schema().names() if name not in derived]
+    reads = [name for name in _INTENT_READS if name in names]
+    intended = pl.struct(reads).map_batches(
+        lambda asked: intent_columns(asked.struct.unnest(), tables.lexicon).to_struct(),
+        return_dtype=pl.Struct(schema(INTENT)),
+    )
     return (
-        rows.with_columns(
-            **affect_columns(tables.affect, names),
-            **measure_columns(names),
-            _intent=pl.struct(inputs).map_batches(
-                lambda asked: intent_columns(asked.struct.unnest(), tables.lexicon).to_struct(),
-                return_dtype=pl.Struct(schema(INTENT)),
-            ),
-        )
+        rows.select(names)
+        .with_columns(**affect_columns(tables.affect, names), **measure_columns(names), _intent=intended)
         .with_columns(pl.col("_intent").struct.field(*schema(INTENT)))
         .drop("_intent")
     )
+
+
+def up_to_date(rows: pl.LazyFrame, manifest: Manifest, tables: Tables | None) -> pl.LazyFrame:
+    """Rows of a set with derived columns: the stored ones, where they were made with these tables, or else new ones.
+
+    Args:
+        rows: as they are stored.
+        manifest: the set's.
+        tables: None takes those that the set was made with, if they were the user's own, and else the shipped ones.
+    """
+    if tables is None:
+        own = [record.file for record in (manifest.affect, manifest.lexicon) if record and record.file]
+        if manifest.derived and (own or manifest.derived == _shipped()):
+            return rows
+        tables = tables_of(manifest)
+    return rows if manifest.derived == tables.fingerprint else derive(rows, tables)
+
+
+def _shipped() -> str:
+    """The fingerprint of the shipped tables, without reading what the words mean, which takes a third of a second."""
+    text = WORDS.read_text(encoding="utf-8")
+    return _fingerprint(load_affect().sha256, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _fingerprint(affect: str, lexicon: str) -> str:
+    prototypes = PROTOTYPES.read_text(encoding="utf-8")
+    return hashlib.sha256("\n".join((VERSION, affect, lexicon, prototypes)).encode()).hexdigest()[:16]

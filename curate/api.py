@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from curate.affect import Tables, tables_of
 from curate.engines.local import LocalEngine
 from curate.errors import InputError
 from curate.known import Known
@@ -27,6 +28,7 @@ from curate.target import check_folder, default_folder, locked
 
 # A worker on a GPU needs memory there for every network.
 _GPU_WORKERS = 4
+_FACES_CHECKED = 100_000
 DEFAULT_SCORERS = ("mesh", "quality", "lite", "generation")
 
 
@@ -73,6 +75,8 @@ def score(
     landmarks: bool | None = None,
     mesh: MeshKind | None = None,
     metadata: str | Path | None = None,
+    affect: str | Path | None = None,
+    words: str | Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     workers: int | None = None,
     batch_size: int = 8,
@@ -96,6 +100,9 @@ def score(
         mesh: `mediapipe` takes the original face mesh instead of ours (`onnx`); None is what the set has, or ours.
         metadata: a table that says what the pictures were made from (docs/generation.md), or `none`; None is what
             the set has, or the tables called `metadata.*` that lie in the folder.
+        affect: a table of affect of one's own (docs/affect.md), or `shipped`; None is what the set has, or the
+            shipped one. Another one rewrites columns and scores nothing.
+        words: a file of words for the lexicon (docs/lexicon.md), likewise.
         device: `auto` is CUDA where it truly works.
         workers: processes; one a core if None.
         batch_size: pictures a network sees at once.
@@ -106,6 +113,7 @@ def score(
     Raises:
         InputError: the source cannot be used; the folder is something else, is in use, or cannot be written to.
         ModelError: a model is missing or damaged.
+        RecipeError: a table of affect, or a file of words, cannot be read or makes no sense.
     """
     started = time.monotonic()
     for name, number in (("workers", workers), ("batch_size", batch_size)):
@@ -128,7 +136,8 @@ def score(
             c for s in earlier.scorers.values() for c in s.columns
         }
     named = _table_named(metadata, had)
-    tables = open_metadata(named, _folder_of(record, earlier))
+    said = open_metadata(named, _folder_of(record, earlier))
+    tables = tables_of(earlier, affect, words)
     for scorer in scoring.scorers:
         fingerprint(scorer, scoring.mesh)  # a missing model is said before anything is written
     workers = workers or _default_workers(scoring.device)
@@ -143,7 +152,7 @@ def score(
         scoring = replace(
             scoring,
             scorers=tuple(
-                Generation(tables.fingerprint) if isinstance(s, Generation) else s for s in scoring.scorers
+                Generation(said.fingerprint) if isinstance(s, Generation) else s for s in scoring.scorers
             ),
         )
         if metadata is not None and "generation" not in {s.name for s in scoring.scorers}:
@@ -158,15 +167,18 @@ def score(
             scoring,
             {"workers": workers, "batch_size": batch_size, "limit": limit, "metadata": named},
             earlier,
-        )
+        ).model_copy(update=tables.records({c.name for s in scoring.scorers for c in s.columns}))
+        if all(shard.derived == tables.fingerprint for shard in known.shards.values()):
+            manifest.derived = tables.fingerprint
         manifest.write(folder)
         progress = Progress(total=pictures.count)
         on_progress(progress)
         engine = LocalEngine(scoring, workers=workers, patience=patience)
         homes = {pictures.location, manifest.source.location, *([earlier.source.location] if earlier else [])}
-        Run(pictures, folder, scoring, known, sorted(homes), batch_size, progress, on_progress, tables).go(
-            engine
+        run = Run(
+            pictures, folder, scoring, known, sorted(homes), batch_size, progress, on_progress, said, tables
         )
+        run.go(engine)
         seconds = time.monotonic() - started
         inputs, statuses = _counts(folder)
         manifest.model_copy(
@@ -176,13 +188,15 @@ def score(
                 "inputs": inputs,
                 "rows": sum(statuses.values()),
                 "statuses": statuses,
+                "derived": tables.fingerprint,
             }
         ).write(folder)
-    warnings = tuple(
-        f"a damaged file was set aside as {name}; what it held of this source was scored again"
-        for name in aside
-    )
-    return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, warnings)
+        warnings = [
+            f"a damaged file was set aside as {name}; what it held of this source was scored again"
+            for name in aside
+        ]
+        warnings += _dead_heads(folder, tables)
+    return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, tuple(warnings))
 
 
 def _table_named(metadata: str | Path | None, had: Mapping[str, object]) -> str | None:
@@ -251,3 +265,16 @@ def _counts(folder: Path) -> tuple[int, dict[str, int]]:
     counted = rows.group_by("status").len().sort("status")
     statuses = dict(counted.select(pl.col("status"), pl.col("len").cast(pl.Int64)).iter_rows())
     return rows["image"].n_unique(), statuses
+
+
+def _dead_heads(folder: Path, tables: Tables) -> list[str]:
+    """What speaks against the action units of a set; of a large one so many faces, evenly spread, are enough."""
+    import polars as pl
+
+    from curate.recipes.signal import READS, dead_heads
+
+    rows = open_scores(folder).scan(tables)
+    rows = rows.select(name for name in rows.collect_schema().names() if name in ("status", *READS))
+    rows = rows.filter(pl.col("status") == "ok").drop("status")
+    scored = rows.select(pl.len()).collect().item()
+    return dead_heads(rows.gather_every(max(scored // _FACES_CHECKED, 1)).collect(), tables.affect)

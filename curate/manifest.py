@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -60,8 +61,33 @@ class PackRecord(_Part):
         return cls(title=pack.title, version=pack.version, licence=pack.licence.name, files=files)
 
 
+class AffectRecord(_Part):
+    """The table of affect that the set's derived columns were made with.
+
+    `file` is the user's own; `energy` names the columns that energy is made of, or says that there are none.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    file: str | None = None
+    energy: str
+
+
+class LexiconRecord(_Part):
+    """The words that intents were read with; `file` is the user's own."""
+
+    words: int
+    sha256: str
+    file: str | None = None
+
+
 class Manifest(_Part):
-    """The whole of it. Times are UTC in ISO 8601; `finished` is null while a run goes on or after it was killed."""
+    """The whole of it. Times are UTC in ISO 8601; `finished` is null while a run goes on or after it was killed.
+
+    `derived` is the fingerprint of the tables that the derived columns of all its rows were made with; null while
+    some were made with others. `choice` is there in a set that a recipe chose from others: recipe, inputs, counts.
+    """
 
     format: int = FORMAT
     created: str
@@ -75,6 +101,10 @@ class Manifest(_Part):
     inputs: int = 0
     rows: int = 0
     statuses: dict[str, int] = {}
+    affect: AffectRecord | None = None
+    lexicon: LexiconRecord | None = None
+    derived: str | None = None
+    choice: dict[str, Any] | None = None
 
     def write(self, folder: Path) -> None:
         """Replace the folder's manifest in one step; InputError where it cannot be written."""

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.affect import Tables, derive
 from curate.engines.local import LocalEngine
 from curate.engines.work import Failure
 from curate.errors import CurateError, InputError
@@ -83,8 +84,9 @@ class Run:
         progress: Progress,
         on_progress: Callable[[Progress], None],
         metadata: Metadata,
+        tables: Tables,
     ) -> None:
-        self._metadata = metadata
+        self._metadata, self._tables, self._derived = metadata, tables, tables.fingerprint
         self._source, self._folder, self._scoring, self._known = source, folder, scoring, known
         self._batch_size, self._progress, self._on_progress = batch_size, progress, on_progress
         self._rows = rows_fingerprint(scoring)
@@ -167,7 +169,7 @@ class Run:
                 self._on_progress(self._progress)
 
     def _renew(self, shard: Shard, claims: Claims) -> _Renewal:
-        """What an old shard lacks. One that only loses or renames rows is rewritten here and now."""
+        """What an old shard lacks. One that only loses or renames rows, or was derived otherwise, is rewritten now."""
         import polars as pl
 
         same_rows = shard.rows == self._rows
@@ -177,7 +179,7 @@ class Run:
             if not same_rows or shard.scorers.get(name) != current
         )
         self._progress.kept += len(claims.images)
-        if not stale and answers_for(shard.path, claims):
+        if not stale and shard.derived == self._derived and answers_for(shard.path, claims):
             return _Renewal(claims, frozenset(), stale, same_rows)
         rows = claimed_rows(shard.path, claims, self._others)
         if stale and rows.filter(~pl.col("image").is_in(claims.images)).height:
@@ -274,7 +276,7 @@ class Run:
         self._write(path, pl.concat([rest, again], how="diagonal"))
 
     def _write(self, path: Path, rows: pl.DataFrame) -> None:
-        """A shard with every column of the run, null where a row has no answer."""
+        """A shard with every column of the run, null where a row has no answer, and what is derived from them."""
         import polars as pl
 
         types = {c.name: c.polars for c in IDENTITY}
@@ -284,7 +286,8 @@ class Run:
             pl.col(name) if name in rows.columns else pl.lit(None, dtype=dtype).alias(name)
             for name, dtype in types.items()
         ]
-        write_shard(Shard(path, self._rows, self._scorers), rows.select(columns))
+        whole = derive(rows.select(columns).lazy(), self._tables).collect()
+        write_shard(Shard(path, self._rows, self._scorers, self._derived), whole)
 
     def _report(self, batch: Batch, frame: pl.DataFrame) -> None:
         self._progress.scored += len(batch)

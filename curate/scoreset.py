@@ -13,6 +13,8 @@ from curate.shards import list_shards
 if TYPE_CHECKING:
     import polars as pl
 
+    from curate.affect import Tables
+
 SUFFIX = ".scores"
 
 
@@ -28,9 +30,18 @@ class ScoreSet:
     folder: Path
     manifest: Manifest
 
-    def scan(self) -> pl.LazyFrame:
-        """Its rows, lazily; columns that some files lack are null there."""
+    def scan(self, tables: Tables | None = None) -> pl.LazyFrame:
+        """Its rows, lazily; columns that some files lack are null there.
+
+        Derived columns (affect, measures, intent) are the stored ones where they were made with these tables; they
+        are made anew, where a query asks for them, in an older set and with other tables.
+
+        Args:
+            tables: None takes those that the set was made with, if they were the user's own, and else the shipped.
+        """
         import polars as pl
+
+        from curate.affect import up_to_date
 
         shards = list_shards(self.folder)
         if not shards:
@@ -38,15 +49,27 @@ class ScoreSet:
 
             return pl.LazyFrame(schema=schema(IDENTITY))
         # A set that is being extended may hold files with and without the newest columns.
-        return pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="diagonal")
+        rows = pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="diagonal")
+        return up_to_date(rows, self.manifest, tables)
 
-    def read(self, *, landmarks: bool = True) -> pl.DataFrame:
-        """Its rows, sorted by picture and face; `landmarks=False` leaves out that column, most of a set's bytes."""
+    def read(self, *, landmarks: bool = True, tables: Tables | None = None) -> pl.DataFrame:
+        """Its rows, sorted by picture and face; `landmarks=False` leaves out that column, most of a set's bytes.
+
+        `tables` as for `scan`.
+
+        Raises:
+            InputError: a file of the set is damaged.
+        """
+        rows = self.scan(tables)
+        rows = rows if landmarks else rows.drop("landmarks", strict=False)
+        return self.collect(rows.sort("image", "face"))
+
+    def collect(self, rows: pl.LazyFrame) -> pl.DataFrame:
+        """What was made of `scan()`, read now; InputError where a file of the set is damaged."""
         import polars as pl
 
         try:
-            rows = self.scan() if landmarks else self.scan().drop("landmarks", strict=False)
-            return rows.sort("image", "face").collect()
+            return rows.collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise InputError(
                 f"the score set cannot be read: {error}",

@@ -30,11 +30,13 @@ class Shard:
         path: where it is.
         rows: fingerprint of everything that decides which rows there are (`Scoring` without its scorers).
         scorers: fingerprint of each scorer whose columns are in it.
+        derived: fingerprint of the tables that its derived columns were made with; "" where it has none.
     """
 
     path: Path
     rows: str
     scorers: Mapping[str, str]
+    derived: str = ""
 
 
 def list_shards(folder: Path) -> list[Path]:
@@ -60,7 +62,7 @@ def open_shard(path: Path) -> Shard:
 
     with _reading(path):
         said = json.loads(pl.read_parquet_metadata(io.BytesIO(path.read_bytes()))[_METADATA])
-        return Shard(path, said["rows"], said["scorers"])
+        return Shard(path, said["rows"], said["scorers"], said.get("derived", ""))
 
 
 def read_shard(path: Path) -> pl.DataFrame:
@@ -98,7 +100,7 @@ def write_shard(shard: Shard, frame: pl.DataFrame) -> None:
     Raises:
         InputError: the disk is full, or may not be written to. The old file, if any, is untouched.
     """
-    said = json.dumps({"rows": shard.rows, "scorers": dict(shard.scorers)})
+    said = json.dumps({"rows": shard.rows, "scorers": dict(shard.scorers), "derived": shard.derived})
     # By way of memory: a full disk is then Python's plain OSError, whatever Polars would call it.
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", metadata={_METADATA: said})

@@ -34,7 +34,7 @@ def check_folder(folder: Path, source: SourceRecord, *, partial: bool, overwrite
         overwrite: whether the set is to be started anew.
 
     Raises:
-        InputError: it is a file, holds something else, or was made from another source.
+        InputError: it is a file, holds something else, was made from another source, or was chosen by a recipe.
     """
     if not folder.exists():
         return
@@ -45,10 +45,19 @@ def check_folder(folder: Path, source: SourceRecord, *, partial: bool, overwrite
         raise InputError(
             "the folder holds something that is not a score set", where=str(folder), hint="-o NAME.scores"
         )
-    # Single pictures can be added to any set.
-    if not content or overwrite or (partial and source.kind in ("files", "list")):
+    if not content or overwrite:
         return
-    old = read_manifest(folder).source
+    manifest = read_manifest(folder)
+    if manifest.choice is not None:
+        raise InputError(
+            "this set was chosen from others by a recipe; scoring into it would undo the choice",
+            where=str(folder),
+            hint="score into the set it was chosen from and apply the recipe again, or choose another place with -o",
+        )
+    # Single pictures can be added to any set.
+    if partial and source.kind in ("files", "list"):
+        return
+    old = manifest.source
     # A folder that has moved is the same folder; one that is still there is another one.
     moved = old.kind == source.kind and old.kind in ("folder", "list") and not Path(old.location).exists()
     if (old.kind, old.location, old.split) != (source.kind, source.location, source.split) and not moved:

@@ -38,4 +38,5 @@ def asymmetry(points: NDArray[np.floating], yaw: NDArray[np.floating]) -> NDArra
 def _distances(points: NDArray[np.floating], ends: NDArray[np.integer]) -> NDArray[np.float64]:
     """(N, channels) distances between the points of each pair."""
     between = points[:, ends[0]].astype(np.float64) - points[:, ends[1]]
-    return np.sqrt((between**2).sum(axis=2))
+    lengths: NDArray[np.float64] = np.sqrt((between**2).sum(axis=2))
+    return lengths

@@ -84,6 +84,19 @@ def score(
             show_default=False,
         ),
     ] = None,
+    affect: Annotated[
+        str | None,
+        typer.Option(
+            help="A table of affect of your own, instead of the shipped one (`shipped` goes back to it).",
+            show_default=False,
+        ),
+    ] = None,
+    words: Annotated[
+        str | None,
+        typer.Option(
+            help="A file of words of your own, for intents (`shipped` goes back).", show_default=False
+        ),
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where networks run.")] = Device.auto,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes [default: one a core].", show_default=False)
@@ -132,6 +145,8 @@ def score(
                 landmarks=landmarks,
                 mesh=mesh.value if mesh else None,
                 metadata=metadata,
+                affect=affect,
+                words=words,
                 device=device.value,
                 workers=workers,
                 batch_size=batch_size,

@@ -12,7 +12,9 @@ from curate.output import JsonFlag, Output, QuietFlag
 if TYPE_CHECKING:
     import polars as pl
 
-_HEAD = ("image", "face", "status", "yaw", "pitch", "sharpness", "expression", "confidence")
+_HEAD = (
+    "image", "face", "status", "yaw", "pitch", "sharpness", "expression", "confidence", "temperature", "band"
+)  # fmt: skip
 
 
 def show(
