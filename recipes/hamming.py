@@ -224,26 +224,28 @@ class _Table:
         windows = (high - low + (_WINDOW - 1)) // _WINDOW
         ends = np.cumsum(windows)
         offsets = low - _WINDOW * (ends - windows)
-        first = 0
+        found: list[tuple[Rows, Rows, Hashes]] = []
+        first = begin = count = 0
         while first < len(queries):
             # Whole queries, of about a tile of windows; one with more than that is a tile of its own.
-            last = max(
-                int(np.searchsorted(ends, (ends[first - 1] if first else 0) + _TILE, side="right")), first + 1
-            )
-            begin = int(ends[first - 1]) if first else 0
+            last = max(int(np.searchsorted(ends, begin + _TILE, side="right")), first + 1)
+            end = int(ends[last - 1])
             who = np.repeat(np.arange(first, last), windows[first:last])
-            at = offsets[who] + _WINDOW * np.arange(begin, int(ends[last - 1]))
-            first = last
+            at = offsets[who] + _WINDOW * np.arange(begin, end)
+            first, begin = last, end
             differences = self._windows[at]
             differences ^= queries[who][:, None]
             close = np.flatnonzero(ones(differences) <= self._plan.distance)
-            if not len(close):
-                continue
-            window, step = np.divmod(close, _WINDOW)
-            who, at = who[window], at[window] + step
-            # The last window may reach beyond the bucket.
-            good = (at < high[who]) & self._plan.first_in(differences.reshape(-1)[close], self._part)
-            yield Pairs(asking[who[good]], self.entries[at[good]].astype(np.intp))
+            if len(close):
+                window, step = np.divmod(close, _WINDOW)
+                found.append((who[window], at[window] + step, differences.reshape(-1)[close]))
+                count += len(close)
+            if found and (count > _TILE * _WINDOW or first == len(queries)):
+                who, at, differences = (np.concatenate(some) for some in zip(*found, strict=True))
+                found, count = [], 0
+                # The last window of a query may reach beyond the bucket.
+                good = (at < high[who]) & self._plan.first_in(differences, self._part)
+                yield Pairs(asking[who[good]], self.entries[at[good]].astype(np.intp))
 
 
 def _ones(values: Hashes) -> NDArray[np.uint8]:
