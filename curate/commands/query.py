@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from curate.affect import Tables
+    from curate.manifest import Manifest
     from curate.querying import Matches
     from curate.recipes.query import Query
 
@@ -55,9 +56,12 @@ def query(
         ),
     ] = None,
     affect: Annotated[
-        Path | None, typer.Option(help="A table of affect of your own.", show_default=False)
+        str | None,
+        typer.Option(help="A table of affect of your own; `shipped` for ours.", show_default=False),
     ] = None,
-    words: Annotated[Path | None, typer.Option(help="Words of your own.", show_default=False)] = None,
+    words: Annotated[
+        str | None, typer.Option(help="Words of your own; `shipped` for ours.", show_default=False)
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -73,7 +77,6 @@ def query(
       curate query faces.scores "pct(au12) > 90 and expression = 'happiness'" -o smiles.scores
     """
     from curate import querying
-    from curate.affect import derive, open_tables
     from curate.chosen import check_place
     from curate.recipes.query import parse_condition, parse_list, parse_order
     from curate.scoreset import open_scores
@@ -83,15 +86,16 @@ def query(
     if out is not None:
         _check_ending(out, select)
         check_place(opened, out, overwrite=overwrite)
-    tables = open_tables(affect, words)
-    rows = derive(opened.scan(), tables)
-    schema = dict(rows.collect_schema())
-    asked = parse_condition(condition, schema, tables.lexicon)
-    order = parse_order(sort, schema, tables.lexicon) if sort else None
-    selected = parse_list(select, schema, tables.lexicon) if select else {}
-    found = querying.search(opened, rows, asked, order, selected.values())
-    matching = len(found.numbers)
-    taken = found.first(limit)
+    tables = _tables(opened.manifest, affect, words)
+    lexicon = tables.lexicon if tables else None
+    schema = dict(opened.scan(tables).collect_schema())
+    asked = parse_condition(condition, schema, lexicon)
+    order = parse_order(sort, schema, lexicon) if sort else None
+    selected = parse_list(select, schema, lexicon) if select else {}
+    # What people read is all that is needed, unless it is written or a machine reads it.
+    wanted = limit or (None if json or out else _SHOWN)
+    found = querying.search(opened, tables, asked, order, selected.values(), wanted)
+    matching = found.count
     answer: dict[str, Any] = {
         "scores": str(scores),
         "query": condition,
@@ -100,7 +104,7 @@ def query(
     }
     output.text(f"{matching:,} of {found.faces:,} faces match.")
     if not matching:
-        answer["alone"] = _alone(output, querying.alone(opened, rows, asked), found.faces)
+        answer["alone"] = _alone(output, querying.alone(opened, tables, asked), found.faces)
     if out is not None:
         choice = {
             "command": "curate query",
@@ -110,13 +114,13 @@ def query(
             "faces": found.faces,
             "matches": matching,
         }
-        answer |= _write(output, taken, out, selected, choice | _hashes(tables), overwrite=overwrite)
+        answer |= _write(output, found, out, selected, choice, tables, overwrite=overwrite)
     named = (*_FIRST, *asked.names, *(order.by.names if order else ()))
     columns = [c for c in dict.fromkeys(named) if c in found.made.columns or _printable(schema, c)]
     if json and (out is None or limit):
-        answer["rows"] = _plain(taken.table(["sha256", *columns], _exprs(selected)))
+        answer["rows"] = _plain(found.table(["sha256", *columns], _exprs(selected)))
     elif output.human and matching:
-        shown = taken.first(limit or _SHOWN)
+        shown = found.first(limit or _SHOWN)
         _show(output, shown.table(columns, _exprs(selected)), matching)
     output.data(answer)
 
@@ -125,7 +129,18 @@ def _exprs(selected: dict[str, Query]) -> dict[str, pl.Expr]:
     return {name: query.expr for name, query in selected.items()}
 
 
-def _hashes(tables: Tables) -> dict[str, Any]:
+def _tables(manifest: Manifest, affect: str | None, words: str | None) -> Tables | None:
+    """Tables that are not the shipped ones; those take a while to read, and few queries need them."""
+    from curate.affect import tables_of
+
+    own = any(record and record.file for record in (manifest.affect, manifest.lexicon))
+    return tables_of(manifest, affect, words) if affect or words or own else None
+
+
+def _hashes(tables: Tables | None) -> dict[str, Any]:
+    from curate.affect import open_tables
+
+    tables = tables or open_tables()
     affect = {"name": tables.affect.name, "version": tables.affect.version, "sha256": tables.affect.sha256}
     return {"affect": affect, "lexicon": {"sha256": tables.lexicon.sha256}}
 
@@ -151,6 +166,7 @@ def _write(
     out: Path,
     selected: dict[str, Query],
     choice: dict[str, Any],
+    tables: Tables | None,
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
@@ -167,7 +183,7 @@ def _write(
         output.plain(f"wrote {out}: {pictures:,} pictures")
         return {"out": str(out), "written": pictures}
     else:
-        choice |= {"source": source_record(taken.source), "written": written}
+        choice |= _hashes(tables) | {"source": source_record(taken.source), "written": written}
         write_chosen(taken.source, taken.chosen(), out, choice=choice, overwrite=overwrite)
     output.plain(f"wrote {out}: {written:,} faces")
     return {"out": str(out), "written": written}
