@@ -141,6 +141,9 @@ class _Greedy:
         self._hashes = self._plan.arrange(hashes)
         self._near = near
         self._out = np.zeros(len(hashes), np.bool_)
+        # For rows that are out, the first row seen so far that is kept and near.
+        self._which = np.full(len(hashes), len(hashes), np.int64)
+        self._lock = Lock()
 
     def run(self) -> NDArray[np.int64]:
         """(n,) the first row that is kept and near; -1 for what is kept."""
@@ -152,7 +155,8 @@ class _Greedy:
                 rows = np.arange(first, min(first + step, len(self._hashes)))
                 kept = np.concatenate([kept, self._decide(kept, rows)])
                 first, step = first + step, _GROWTH * step
-            return self._first(kept, np.flatnonzero(self._out))
+            self._settle(kept, np.flatnonzero(self._out))
+            return np.where(self._out, self._which, -1)
 
     def _decide(self, kept: Rows, rows: Rows) -> Rows:
         """Which of some rows are to be kept, given what is kept of all before them."""
@@ -170,7 +174,14 @@ class _Greedy:
         for row, other in zip(later.tolist(), earlier.tolist(), strict=True):
             if not out[other]:
                 out[row] = True
+                self._which[row] = min(self._which[row], other)
         return rows[~out[rows]]
+
+    def _leave(self, rows: Rows, others: Rows) -> None:
+        """Leave out rows that are near others, which are kept."""
+        with self._lock:
+            self._out[rows] = True
+            np.minimum.at(self._which, rows, others)
 
     def _leave_out(self, kept: Rows, rows: Rows, parts: Sequence[int] | None = None) -> Rows:
         """Leave out what is near a row that is kept; gives the rest."""
@@ -178,8 +189,9 @@ class _Greedy:
         def look(part: int) -> None:
             left = rows[~self._out[rows]]
             for query, entry in near(self._plan, part, self._hashes[kept], self._hashes[left]):
-                later = left[query]
-                self._out[later[self._near(later, kept[entry])]] = True
+                later, earlier = left[query], kept[entry]
+                close = self._near(later, earlier)
+                self._leave(later[close], earlier[close])
 
         self._each(look, self._plan.parts(len(kept) * len(rows)) if parts is None else parts)
         return rows[~self._out[rows]]
@@ -198,7 +210,8 @@ class _Greedy:
             for query, entry in near_own(self._plan, part, self._hashes[both], len(kept)):
                 later, earlier = both[query], both[entry]
                 close = self._near(later, earlier)
-                self._out[later[close & (entry < len(kept))]] = True
+                old = close & (entry < len(kept))
+                self._leave(later[old], earlier[old])
                 close &= (entry >= len(kept)) & ~self._out[later] & ~self._out[earlier]
                 if close.any():
                     found.append((later[close], earlier[close]))
@@ -216,21 +229,17 @@ class _Greedy:
         ordered = np.lexsort((earlier[some], later[some]))
         return later[some][ordered], earlier[some][ordered]
 
-    def _first(self, kept: Rows, rows: Rows) -> NDArray[np.int64]:
-        """For rows that are out, the first that is kept and near."""
-        which = np.full(len(self._hashes), len(self._hashes), np.int64)
-        lock = Lock()
+    def _settle(self, kept: Rows, rows: Rows) -> None:
+        """Of all that are kept and near a row that is out, find the first: only those before the one known matter."""
 
         def look(part: int) -> None:
-            for query, entry in near(self._plan, part, self._hashes[kept], self._hashes[rows]):
+            before = np.searchsorted(kept, self._which[rows])
+            for query, entry in near(self._plan, part, self._hashes[kept], self._hashes[rows], before):
                 later, earlier = rows[query], kept[entry]
-                close = (earlier < later) & self._near(later, earlier)
-                with lock:
-                    np.minimum.at(which, later[close], earlier[close])
+                close = self._near(later, earlier)
+                self._leave(later[close], earlier[close])
 
         self._each(look, self._plan.parts(len(kept) * len(rows)))
-        which[kept] = -1
-        return which
 
     def _each(self, look: Callable[[int], None], parts: Sequence[int]) -> None:
         if len(parts) == 1:

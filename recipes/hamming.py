@@ -155,7 +155,9 @@ def _cost(candidate: Plan, sample: Hashes, count: int) -> float:
     return len(candidate.tables) * count * _ENTER + pairs * _COMPARE
 
 
-def near(plan: Plan, part: int, entries: Hashes, queries: Hashes) -> Iterator[Pairs]:
+def near(
+    plan: Plan, part: int, entries: Hashes, queries: Hashes, before: Rows | None = None
+) -> Iterator[Pairs]:
     """Pairs of a query and an entry that differ in no more bits than planned, some at a time.
 
     Args:
@@ -163,19 +165,23 @@ def near(plan: Plan, part: int, entries: Hashes, queries: Hashes) -> Iterator[Pa
         part: one of `plan.parts(...)`.
         entries: (n,) uint64, arranged by the plan.
         queries: (q,) uint64, arranged by the plan.
+        before: (q,) for each query, the first entry that is not wanted any more.
     """
     if part == EVERY:
         step = max(_TILE * _WINDOW // max(len(entries), 1), 1)
         for first in range(0, len(queries), step):
             asked = queries[first : first + step]
             query, entry = np.nonzero(ones(asked[:, None] ^ entries[None, :]) <= plan.distance)
-            yield Pairs(query + first, entry)
+            query += first
+            wanted = slice(None) if before is None else entry < before[query]
+            yield Pairs(query[wanted], entry[wanted])
         return
     table = _Table(plan, entries, part)
     keys = plan.keys(queries, part)
     ask = np.argsort(keys, kind="stable")
     keys = keys[ask]
-    for pairs in table.compare(queries[ask], table.starts[keys], table.starts[keys + 1]):
+    high = table.starts[keys + 1] if before is None else table.places(keys, before[ask])
+    for pairs in table.compare(queries[ask], table.starts[keys], high):
         yield Pairs(ask[pairs.query], pairs.entry)
 
 
@@ -205,14 +211,18 @@ class _Table:
 
     def __init__(self, plan: Plan, hashes: Hashes, part: int) -> None:
         keys = plan.keys(hashes, part)
-        packed = np.sort((keys.astype(np.int64) << 32) | np.arange(len(keys)))
-        self.entries = (packed & 0xFFFFFFFF).astype(np.int32)
+        self._packed = np.sort((keys.astype(np.int64) << 32) | np.arange(len(keys)))
+        self.entries = (self._packed & 0xFFFFFFFF).astype(np.int32)
         counts = np.bincount(keys, minlength=1 << plan.key_bits(part))
         self.starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         self._plan, self._part = plan, part
         hashes_by_key = np.zeros(len(hashes) + _WINDOW, np.uint64)
         np.take(hashes, self.entries, out=hashes_by_key[: len(hashes)])
         self._windows = np.lib.stride_tricks.sliding_window_view(hashes_by_key, _WINDOW)
+
+    def places(self, keys: NDArray[np.int32], entries: Rows) -> Rows:
+        """Where entries would stand among those with these keys."""
+        return np.searchsorted(self._packed, (keys.astype(np.int64) << 32) | entries)
 
     def compare(
         self, queries: Hashes, low: NDArray[np.integer], high: NDArray[np.integer]
