@@ -19,7 +19,7 @@ from curate.scorers.columns import BANDS, EXPRESSIONS, STATUSES
 _THERE = 1.0
 _COOL = ("frozen", "cool", "warm")
 _READ = (
-    "image", "sha256", "face", "status", "temperature", "tone", "valence", "arousal", "agreement", "band", "expression"
+    "image", "sha256", "face", "status", "temperature", "tone", "valence", "arousal", "band", "expression"
 )  # fmt: skip
 
 

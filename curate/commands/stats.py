@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from curate.recipes.stats import Statistics
     from curate.scoreset import ScoreSet
 
+# Faces on which action units without a signal show.
+_ENOUGH = 100_000
+
 
 def stats(
     scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
@@ -103,6 +106,7 @@ def _told(opened: ScoreSet, tables: Tables, columns: list[str] | None) -> _Told:
 
     from curate.errors import InputError
     from curate.recipes.association import asked_columns
+    from curate.recipes.sample import by_content
     from curate.recipes.signal import dead_heads
     from curate.recipes.stats import needed, statistics
 
@@ -128,7 +132,7 @@ def _told(opened: ScoreSet, tables: Tables, columns: list[str] | None) -> _Told:
         folder=opened.folder,
         rows=frame,
         stats=statistics(frame, tables.affect, columns),
-        warnings=dead_heads(frame.filter(pl.col("status") == "ok"), tables.affect),
+        warnings=dead_heads(by_content(frame.filter(pl.col("status") == "ok"), _ENOUGH), tables.affect),
         hint=f"curate score {manifest.source.location} -o {typed(opened.folder)} --scorers mesh,quality,lite",
         scorers=scorers,
     )

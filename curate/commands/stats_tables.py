@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from curate.output import Output, visible
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _BAR = 30
 _LONG = 44
 _COLUMNS = 8
+# Among a million faces any difference is beyond chance; one this small is not worth a name.
+_WEAK = 0.05
+_PLAIN = 1.5
 _CELLS = 12
 
 
@@ -78,7 +81,7 @@ def _summary(told: Statistics) -> list[tuple[str, str]]:
     vendi, alone = figures["effective expressions (Vendi)"], figures["effective expressions, AUs alone"]
     mean, shares = figures["entropy of mean probabilities"], figures["entropy of shares"]
     return [
-        ("neutral or polite smile", "" if flat is None else f"{_percent(flat)} ({told.polite:,} polite smiles)"),
+        ("neutral or polite smile", "" if flat is None else f"{_percent(flat)} (polite smiles: {told.polite:,})"),
         ("smiles with the eyes", "" if eyes is None else f"{_percent(eyes)} of {told.smiles:,} (Duchenne)"),
         ("temperature", both("temperature")),
         ("tone", both("tone")),
@@ -209,6 +212,8 @@ def _outstanding(row: dict[str, object]) -> str:
     lift = row["lift"]
     if not isinstance(lift, float):
         return "nothing beyond chance"
+    if cast(float, row["v"]) < _WEAK and 1 / _PLAIN < lift < _PLAIN:
+        return "next to nothing"
     level = str(row["level"])
     level = level if len(level) <= _LONG else f"{level[: _LONG - 1]}…"
     return f"{row['value']} {lift:.2g}x with {level}" if lift else f"{row['value']} never with {level}"
