@@ -60,9 +60,10 @@ WORDS = {
     "terrified": 4, "scared": 4, "disgusted": 5, "angry": 6, "furious": 6, "contemptuous": 7, "neutral expression": 0,
 }  # fmt: skip
 PEOPLE = (
-    "a young woman", "a young man", "an old man", "an old woman", "a boy", "a girl", "a fisherman", "a nurse", "a king",
-    "a student", "a farmer", "a woman with red hair", "a man with a beard", "a soldier", "a cook", "a singer", "a bride",
+    "a young woman", "a young man", "an old man", "an old woman", "a boy", "a girl", "a fisherman", "a nurse",
+    "a student", "a farmer", "a woman with red hair", "a man with a beard", "a soldier", "a cook", "a singer",
     "a teacher", "a monk", "a runner", "a dancer", "a woman with freckles", "a man with glasses", "a pilot", "a painter",
+    "a king", "a bride",
 )  # fmt: skip
 MODELS = (
     "sd_xl_base_1.0", "juggernautXL_v9", "realvisxlV40", "flux1-dev", "flux1-schnell", "dreamshaper_8", "epicrealism",

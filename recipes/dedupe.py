@@ -160,7 +160,10 @@ class _Greedy:
 
     def _decide(self, kept: Rows, rows: Rows) -> Rows:
         """Which of some rows are to be kept, given what is kept of all before them."""
-        if len(kept) and self._plan.parts(len(kept) * len(rows))[0] != EVERY:
+        parts = self._plan.parts(len(kept) * len(rows))
+        if EVERY in parts:
+            rows, kept = self._leave_out(kept, rows), kept[:0]
+        else:
             rows = self._leave_out(kept, rows, self._plan.apart())
         edges = self._edges(kept, rows)
         if edges is None:

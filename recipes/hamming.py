@@ -11,7 +11,7 @@ blocks by how much they tell, so that no block is left with the dull ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -265,7 +265,7 @@ def _ones(values: Hashes) -> NDArray[np.uint8]:
         (pairs >> np.uint64(2)) & np.uint64(0x3333333333333333)
     )
     eights = (fours + (fours >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return ((eights * np.uint64(0x0101010101010101)) >> np.uint64(56)).astype(np.uint8)
+    return np.asarray((eights * np.uint64(0x0101010101010101)) >> np.uint64(56), np.uint8)
 
 
-ones = getattr(np, "bitwise_count", _ones)
+ones: Callable[[Hashes], NDArray[np.uint8]] = getattr(np, "bitwise_count", _ones)
