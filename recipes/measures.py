@@ -132,14 +132,16 @@ def _congruence() -> pl.Expr:
 
 
 def _muscles() -> pl.Expr:
-    amounts = {name: pattern(several) for name, several in prototypes().items()}
-    most = pl.max_horizontal(amounts.values())
-    name = pl.lit(EXPRESSIONS[0])
-    # From the last to the first: of equals the first of the catalogue wins.
-    for expression, amount in reversed(amounts.items()):
-        name = pl.when((amount == most) & (amount >= _PATTERN)).then(pl.lit(expression)).otherwise(name)
-    known = pl.all_horizontal(amount.is_not_null() for amount in amounts.values())
-    return pl.when(known).then(name)
+    # A list holds each amount once: as a chain of comparisons the expression is a hundred times as large.
+    amounts = pl.concat_list(pattern(several) for several in prototypes().values())
+    # Of equals the first of the catalogue wins.
+    name = (amounts.list.arg_max() + 1).replace_strict(dict(enumerate(EXPRESSIONS)), return_dtype=pl.String)
+    known = pl.all_horizontal(
+        _number(_amount(n)).is_not_null()
+        for n in sorted({n for p in prototypes().values() for aus in p for n in aus})
+    )
+    shown = pl.when(amounts.list.max() >= _PATTERN).then(name).otherwise(pl.lit(EXPRESSIONS[0]))
+    return pl.when(known).then(shown)
 
 
 def _conflicts() -> pl.Expr:
