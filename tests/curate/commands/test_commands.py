@@ -222,13 +222,17 @@ def test_ctrl_c_keeps_what_was_scored(tmp_path: Path) -> None:
         noise(folder / f"{i}.png", 220, seed=i)
     command = [sys.executable, "-m", "curate.app", "score", folder, "--scorers", "mesh", "--workers", "1"]
     # A loaded machine takes its time to begin; what matters is to be in the midst of it.
-    code, said, errors = interrupted(
-        command, tmp_path, after=2, once=tmp_path / "many.scores" / "manifest.json"
-    )
-    assert code == 130
-    assert "the same command goes on" in said
-    assert errors == ""
-    kept = pl.read_parquet(tmp_path / "many.scores" / "part-*.parquet").height
+    for seconds in (2, 6, 20):
+        code, said, errors = interrupted(
+            command, tmp_path, after=seconds, once=tmp_path / "many.scores" / "manifest.json"
+        )
+        assert code == 130
+        assert "the same command goes on" in said
+        assert errors == ""
+        shards = list((tmp_path / "many.scores").glob("part-*.parquet"))
+        if shards:
+            break
+    kept = pl.read_parquet(shards).height
     assert 0 < kept < 1000
     again = curate("score", folder, "--scorers", "mesh", "--json", cwd=tmp_path)
     assert json.loads(again.stdout)["kept"] == kept
