@@ -17,6 +17,9 @@ _DERIVED = {
     "intent": "it follows from prompts or folder names, and the expressions",
 }
 
+# Stands in hints for what a set was scored from.
+SOURCE = "SOURCE"
+
 
 def kind_of(name: str, dtype: pl.DataType) -> tuple[Kind, str, str]:
     """What a column holds; the SQL type to read it as, if not its own; the SQL type to calculate with it in."""
@@ -46,12 +49,12 @@ def absent(
     if name in _DECLARED:
         scorer = _DECLARED[name].scorer
         if scorer in _DERIVED:
-            hint = f"{_DERIVED[scorer]}: curate score SOURCE --scorers mesh,quality,lite"
+            hint = f"{_DERIVED[scorer]}: curate score {SOURCE} --scorers mesh,quality,lite"
             if scorer == "intent":
                 hint += ",generation"
         else:
             scorers = dict.fromkeys(("mesh", "quality", scorer.split(" or ")[0] or "mesh"))
-            hint = f"curate score SOURCE --scorers {','.join(scorers)}"
+            hint = f"curate score {SOURCE} --scorers {','.join(scorers)}"
             if name == "landmarks":
                 hint += " --landmarks"
         filled = f" (the scorer `{scorer}` fills it)" if scorer and scorer not in _DERIVED else ""

@@ -76,9 +76,13 @@ def query(
 
       curate query faces.scores "pct(au12) > 90 and expression = 'happiness'" -o smiles.scores
     """
+    from shlex import quote
+
     from curate import querying
     from curate.chosen import check_place
+    from curate.errors import QueryError
     from curate.recipes.query import parse_condition, parse_list, parse_order
+    from curate.recipes.sql_names import SOURCE
     from curate.scoreset import open_scores
 
     output = Output(json, quiet)
@@ -89,9 +93,15 @@ def query(
     tables = _tables(opened.manifest, affect, words)
     lexicon = tables.lexicon if tables else None
     schema = dict(opened.scan(tables).collect_schema())
-    asked = parse_condition(condition, schema, lexicon)
-    order = parse_order(sort, schema, lexicon) if sort else None
-    selected = parse_list(select, schema, lexicon) if select else {}
+    try:
+        asked = parse_condition(condition, schema, lexicon)
+        order = parse_order(sort, schema, lexicon) if sort else None
+        selected = parse_list(select, schema, lexicon) if select else {}
+    except QueryError as error:
+        # A query knows no folders: `curate score SOURCE ...` becomes a command to type.
+        here = f"{quote(opened.manifest.source.location)} -o {quote(str(scores))}"
+        error.hint = error.hint.replace(SOURCE, here)
+        raise
     # What people read is all that is needed, unless it is written or a machine reads it.
     wanted = limit or (None if json or out else _SHOWN)
     found = querying.search(opened, tables, asked, order, selected.values(), wanted)

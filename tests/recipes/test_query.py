@@ -230,7 +230,8 @@ def test_a_column_that_this_set_lacks_says_who_fills_it() -> None:
         "select 1", "(select 1) > 0", "fear in (select 1)", "exists (select 1)", "1; drop table faces", "fear > 1 -- x",
         "fear /* x */ > 1", "cast(fear as int) > 1", "fear::int > 1", "read_csv('/etc/passwd') is null", "fear[1] > 1",
         "fear || 'x' = 'y'", "sum(fear) > 1", "faces.fear > 1", "* > 1", '"^.*$" > 1', "count(*) > 1",
-        "fear over () > 1",        "prompt rlike 'x'", "fear > ?", "$1 > 2", "columns('x') > 1", "{fear: 1} is null", "interval '1' day is null",
+        "fear over () > 1",
+        "prompt rlike 'x'", "fear > ?", "$1 > 2", "columns('x') > 1", "{fear: 1} is null", "interval '1' day is null",
         "fear > 1 limit 3", "date '2020-01-01' is null", "fear > 1\x00", "@x > 1", "fear > any (1)",
     ],
 )  # fmt: skip

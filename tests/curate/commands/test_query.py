@@ -140,6 +140,11 @@ def test_the_caret_stands_right_under_odd_signs_and_in_long_queries(faces: Path,
     assert query[carets.index("^") : carets.index("^") + 2] == "yw"
 
 
+def test_a_column_that_is_not_there_comes_with_the_command_that_fills_it(faces: Path, typed: Typed) -> None:
+    _, _, err = typed(faces, "gaze_yaw > 3")
+    assert f"curate score /pictures -o {faces} --scorers mesh,quality,libreface" in err
+
+
 def test_machines_read_the_place_too(faces: Path, typed: Typed) -> None:
     code, out, _ = typed(faces, "fear > .6 and yw > 3", "--json")
     assert code == 1
