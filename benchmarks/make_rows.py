@@ -24,6 +24,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from curate.affect import derive, open_tables
 from curate.manifest import Manifest, ScorerRecord, SourceRecord, now, versions
 from curate.scorers.columns import (
     EXPRESSIONS,
@@ -62,8 +63,8 @@ WORDS = {
 PEOPLE = (
     "a young woman", "a young man", "an old man", "an old woman", "a boy", "a girl", "a fisherman", "a nurse",
     "a student", "a farmer", "a woman with red hair", "a man with a beard", "a soldier", "a cook", "a singer",
-    "a teacher", "a monk", "a runner", "a dancer", "a woman with freckles", "a man with glasses", "a pilot", "a painter",
-    "a king", "a bride",
+    "a teacher", "a monk", "a runner", "a dancer", "a woman with freckles", "a man with glasses", "a pilot",
+    "a painter", "a king", "a bride",
 )  # fmt: skip
 MODELS = (
     "sd_xl_base_1.0", "juggernautXL_v9", "realvisxlV40", "flux1-dev", "flux1-schnell", "dreamshaper_8", "epicrealism",
@@ -344,11 +345,13 @@ def main() -> None:
     }  # fmt: skip
     types = schema([*IDENTITY, *(column for columns in scorers.values() for column in columns)])
     fingerprints = {name: hashlib.sha256(f"{name} made".encode()).hexdigest()[:16] for name in scorers}
+    tables = open_tables()
     statuses: dict[str, int] = {}
     count = pictures = 0
     for rows in shards(arguments.rows, arguments.seed):
         frame = rows.select(pl.col(name).cast(dtype) for name, dtype in types.items())
-        write_shard(Shard(next_shard(arguments.out), "made", fingerprints), frame)
+        whole = derive(frame.lazy(), tables).collect()
+        write_shard(Shard(next_shard(arguments.out), "made", fingerprints, tables.fingerprint), whole)
         count += frame.height
         pictures += frame["image"].n_unique()
         for status, number in frame["status"].value_counts().iter_rows():
@@ -374,6 +377,8 @@ def main() -> None:
         inputs=pictures,
         rows=count,
         statuses=statuses,
+        derived=tables.fingerprint,
+        **tables.records(types),
     ).write(arguments.out)
     print(f"{arguments.out}: {count:,} rows of {pictures:,} pictures in {time.perf_counter() - start:.0f} s")
 
