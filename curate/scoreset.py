@@ -30,6 +30,18 @@ class ScoreSet:
     folder: Path
     manifest: Manifest
 
+    def stored(self) -> pl.LazyFrame:
+        """Its rows as they stand in its files, lazily; columns that some files lack are null there."""
+        import polars as pl
+
+        shards = list_shards(self.folder)
+        if not shards:
+            from curate.scorers.columns import IDENTITY, schema
+
+            return pl.LazyFrame(schema=schema(IDENTITY))
+        # A set that is being extended may hold files with and without the newest columns.
+        return pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="diagonal")
+
     def scan(self, tables: Tables | None = None) -> pl.LazyFrame:
         """Its rows, lazily; columns that some files lack are null there.
 
@@ -39,18 +51,9 @@ class ScoreSet:
         Args:
             tables: None takes those that the set was made with, if they were the user's own, and else the shipped.
         """
-        import polars as pl
-
         from curate.affect import up_to_date
 
-        shards = list_shards(self.folder)
-        if not shards:
-            from curate.scorers.columns import IDENTITY, schema
-
-            return pl.LazyFrame(schema=schema(IDENTITY))
-        # A set that is being extended may hold files with and without the newest columns.
-        rows = pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="diagonal")
-        return up_to_date(rows, self.manifest, tables)
+        return up_to_date(self.stored(), self.manifest, tables)
 
     def read(self, *, landmarks: bool = True, tables: Tables | None = None) -> pl.DataFrame:
         """Its rows, sorted by picture and face; `landmarks=False` leaves out that column, most of a set's bytes.

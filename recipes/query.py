@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import polars as pl
 
 from curate.errors import QueryError
-from curate.recipes.sql_parser import Call, Node, Parsed, parse_tokens
+from curate.recipes.sql_node import Call, Node, Parsed
+from curate.recipes.sql_parser import parse_tokens
 from curate.recipes.sql_tokens import Token, tokenise
 from curate.scorers.columns import suggest
 

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import polars as pl
 
 from curate.errors import QueryError
 from curate.recipes.sql_functions import FUNCTIONS, OURS, UNSIGNED, Function, Kind, meant
 from curate.recipes.sql_names import absent, kind_of, no_such_value
-from curate.recipes.sql_tokens import Token, quoted, tokenise
+from curate.recipes.sql_node import Call, Node, Parsed
+from curate.recipes.sql_tokens import Token, quoted
 
 # Polars' own parser gives up at 50; what we write around a part takes some of them.
 _DEEPEST = 40
@@ -32,86 +33,11 @@ _TALLEST = 250
 _FEW = 8
 _COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
 _PREDICATES = ("between", "in", "like", "ilike", "is")
-_NAN = "CAST('nan' AS DOUBLE)"
 _STATEMENTS = frozenset({
     "select", "from", "where", "insert", "update", "delete", "drop", "create", "alter", "union", "with", "exists",
     "cast", "over", "order", "group", "having", "limit", "join", "as", "values", "set", "table", "distinct", "all",
     "any",
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A part of a query.
-
-    Attributes:
-        kind: what it stands for; "other" are columns that can only be asked whether they are null.
-        sql: as Polars is to read it, with columns in double quotes.
-        start, end: the characters of the query that it takes.
-        wide: `sql` for arithmetic, where small whole numbers would overflow.
-        size, height: how many parts the expression has that Polars makes of it, and how many below each other.
-        column: the column's name, where it is nothing else.
-        literal: the text of a word in quotes or of a number, where it is nothing else.
-        whole: a whole number. constant: without a column in it. undefined: may be NaN.
-        parts: what a chain of `and` joins.
-    """
-
-    kind: Kind
-    sql: str
-    start: int
-    end: int
-    wide: str = ""
-    size: int = 1
-    height: int = 1
-    column: str = ""
-    literal: str | None = None
-    whole: bool = False
-    constant: bool = False
-    undefined: bool = False
-    parts: tuple[Node, ...] = ()
-
-    @property
-    def number(self) -> str:
-        """The SQL to calculate with."""
-        return self.wide or self.sql
-
-    @property
-    def defined(self) -> Node:
-        """The same, with null for NaN: Polars takes NaN for the largest of numbers."""
-        if not self.undefined:
-            return self
-        sql = f"NULLIF({self.sql}, {_NAN})"
-        return replace(self, sql=sql, wide="", size=2 * self.size + 2, undefined=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of pct, z or affect: a column that has to be made first.
-
-    Attributes:
-        function: which.
-        argument: of pct and z, a number; of affect, a word in quotes.
-        text: that word.
-        start, end: the characters of the query that the call takes.
-    """
-
-    function: str
-    argument: Node
-    start: int
-    end: int
-
-    @property
-    def text(self) -> str:
-        return self.argument.literal or ""
-
-
-@dataclass(slots=True)
-class Parsed:
-    """A whole query: its root; the columns it names and the calls that must be made first, in their order."""
-
-    root: Node
-    columns: dict[str, None] = field(default_factory=dict)
-    calls: dict[str, Call] = field(default_factory=dict)
 
 
 def parse_tokens(query: str, tokens: list[Token], schema: Mapping[str, pl.DataType]) -> Parsed:
@@ -120,11 +46,6 @@ def parse_tokens(query: str, tokens: list[Token], schema: Mapping[str, pl.DataTy
     root = parser.condition()
     parser.finish(root)
     return Parsed(root.defined, parser.columns, parser.calls)
-
-
-def parse_query(query: str, schema: Mapping[str, pl.DataType]) -> Parsed:
-    """Check a query; QueryError where it makes no sense."""
-    return parse_tokens(query, tokenise(query), schema)
 
 
 class _Parser:
