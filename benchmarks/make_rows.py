@@ -150,7 +150,7 @@ def draw(random: np.random.Generator, n: int) -> Latent:
         random.integers(len(PEOPLE), size=n),
         model,
         expression,
-        random.beta(2.2, 1.6, n).astype(np.float32),
+        random.beta(1.4, 1.7, n).astype(np.float32),
         random.standard_normal((n, len(_AUS)), np.float32),
         random.standard_normal((n, len(EXPRESSIONS)), np.float32),
         coefficients,
@@ -184,7 +184,7 @@ def measured(random: np.random.Generator, faces: Latent) -> dict[str, NDArray[np
     for e, expression in enumerate(EXPRESSIONS):
         for au, share in MUSCLES[expression].items():
             pattern[e, _AUS.index(au)] = share
-    level = -3.3 + 1.1 * faces.muscles + 7.5 * pattern[faces.expression] * faces.strength[:, None]
+    level = -3.3 + 1.1 * faces.muscles + 7 * pattern[faces.expression] * faces.strength[:, None]
     columns: dict[str, NDArray[np.generic]] = {
         f"au{au:02}": 5 * _logistic(level[:, _AUS.index(au)]) for au in INTENSITY_AUS
     }
