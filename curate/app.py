@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from curate.commands import columns, doctor, evaluate, intent, models, query, score, show, stats, train
+from curate.commands import (
+    apply,
+    columns,
+    doctor,
+    evaluate,
+    intent,
+    models,
+    query,
+    recipes,
+    score,
+    show,
+    stats,
+    train,
+)
 from curate.errors import CurateError
 from curate.output import INTERRUPTED, print_error
 
@@ -23,12 +36,14 @@ app.command()(score.score)
 app.command()(show.show)
 app.command()(stats.stats)
 app.command()(query.query)
+app.command()(apply.apply)
 app.command()(columns.columns)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
 app.command()(intent.intent)
 app.command()(train.train)
 app.command()(train.distill)
+app.add_typer(recipes.app, name="recipes")
 app.add_typer(models.app, name="models")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.affect import Tables, open_tables
+from curate.affect import Tables, open_tables, tables_of
 from curate.chosen import check_place, source_record, write_chosen
 from curate.errors import InputError, RecipeError
 from curate.recipes.association import DEFAULT_COLUMNS, association
@@ -86,8 +86,8 @@ def apply(
     scores: str | Path,
     out: str | Path | None = None,
     *,
-    affect: Path | None = None,
-    words: Path | None = None,
+    affect: str | Path | None = None,
+    words: str | Path | None = None,
     overwrite: bool = False,
 ) -> Applied:
     """Choose faces by a recipe.
@@ -96,7 +96,7 @@ def apply(
         recipe: a built-in one's name, a file, or one that is read already.
         scores: a score set.
         out: the set to write; None writes nothing.
-        affect, words: tables in place of, and beside, the shipped ones (`open_tables`).
+        affect, words: tables in place of, and beside, the shipped ones; `shipped`; or None for the set's own.
         overwrite: replace a set that is there.
 
     Raises:
@@ -105,7 +105,9 @@ def apply(
     """
     written = recipe if isinstance(recipe, Written) else open_recipe(recipe)
     likes = {name: open_scores(name) for name in written.recipe.likes}
-    return _apply(written, open_scores(scores), likes, out, affect, words, overwrite=overwrite)
+    source = open_scores(scores)
+    tables = tables_of(source.manifest, affect, words)
+    return _apply(written, source, likes, out, tables, overwrite=overwrite)
 
 
 def _apply(
@@ -113,15 +115,13 @@ def _apply(
     source: ScoreSet,
     likes: Mapping[str, ScoreSet],
     out: str | Path | None,
-    affect: Path | None,
-    words: Path | None,
+    tables: Tables,
     *,
     overwrite: bool,
 ) -> Applied:
     target = Path(out) if out is not None else None
     if target is not None:
         check_place(source, target, overwrite=overwrite)
-    tables = open_tables(affect, words)
     rows = source.scan(tables)
     planned = _planned(written, rows, tables)
     choice = planned.choose(source.collect(rows.select(planned.reads)), _targets(written, likes, tables))
@@ -141,11 +141,11 @@ def _apply(
             "name": written.name,
             "recipe": written.text,
             "sha256": written.sha256,
-            "input": source_record(source),
+            "source": source_record(source),
             "like": {name: source_record(like) for name, like in likes.items()},
             "tables": {
-                "affect": str(affect.resolve()) if affect else None,
-                "words": str(words.resolve()) if words else None,
+                "affect": str(tables.affect_file) if tables.affect_file else None,
+                "words": str(tables.words_file) if tables.words_file else None,
                 "fingerprint": tables.fingerprint,
             },
             "kept": int(choice.kept.sum()),
@@ -158,6 +158,7 @@ def _apply(
             target,
             choice=record,
             overwrite=overwrite,
+            tables=tables,
             more=lambda folder: _write_more(folder, rows, choice, written, tabled),
         )
     return Applied(written, choice, before, after, made, tuple(warnings), target, files)
@@ -176,18 +177,19 @@ def repeat(chosen: str | Path, out: str | Path | None = None, *, overwrite: bool
             "this set was not chosen by a recipe", where=str(chosen), hint="curate apply RECIPE SCORES -o OUT"
         )
     written = parse_recipe(said["recipe"], said["name"])
-    source = _unchanged(said["input"], f"curate apply {chosen}/{RECIPE} anew")
+    source = _unchanged(said["source"], f"curate apply {chosen}/{RECIPE} anew")
     likes = {name: _unchanged(record, "the set as it was") for name, record in said["like"].items()}
     affect, words = (
         Path(said["tables"][name]) if said["tables"][name] else None for name in ("affect", "words")
     )
-    if open_tables(affect, words).fingerprint != said["tables"]["fingerprint"]:
+    tables = open_tables(affect, words)
+    if tables.fingerprint != said["tables"]["fingerprint"]:
         raise InputError(
             "the tables of affect and words are others now",
             where=str(chosen),
             hint="the version of curate that made it (see its manifest), and the same --affect and --words",
         )
-    return _apply(written, source, likes, out, affect, words, overwrite=overwrite)
+    return _apply(written, source, likes, out, tables, overwrite=overwrite)
 
 
 def _unchanged(record: Mapping[str, Any], hint: str) -> ScoreSet:
@@ -207,11 +209,10 @@ def check(
         RecipeError, QueryError: it makes no sense.
     """
     written = open_recipe(recipe)
-    tables = open_tables(words=words)
+    opened = None if scores is None else open_scores(scores)
+    tables = tables_of(opened.manifest if opened else None, words=words)
     rows = (
-        pl.LazyFrame(schema={c.name: c.polars for c in CATALOGUE})
-        if scores is None
-        else open_scores(scores).scan(tables)
+        pl.LazyFrame(schema={c.name: c.polars for c in CATALOGUE}) if opened is None else opened.scan(tables)
     )
     _planned(written, rows, tables)
     recipe_ = written.recipe

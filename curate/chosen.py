@@ -19,6 +19,8 @@ from curate.shards import Shard, list_shards, next_shard, write_shard
 if TYPE_CHECKING:
     import polars as pl
 
+    from curate.affect import Tables
+
 # Rows a shard; with landmarks a row has 6 kB.
 _SHARD_ROWS, _SHARD_ROWS_LANDMARKS = 50_000, 8_000
 # Where a run keeps which options made the rows, a chosen set says that it was chosen: `curate score` sees that
@@ -70,6 +72,7 @@ def write_chosen(
     *,
     choice: dict[str, Any],
     overwrite: bool = False,
+    tables: Tables | None = None,
     more: Callable[[Path], None] = lambda _: None,
 ) -> ScoreSet:
     """Write rows of a set as a set: whole, or not at all.
@@ -81,6 +84,7 @@ def write_chosen(
         out: a folder.
         choice: how they were chosen, for the manifest.
         overwrite: take the place of a score set that is there.
+        tables: what the derived columns of `rows` were made with; None where they are as the source has them stored.
         more: writes what else belongs to it into the new folder.
 
     Raises:
@@ -91,6 +95,9 @@ def write_chosen(
     with _replacing_folder(out) as folder:
         written = _write_rows(source, rows, folder)
         more(folder)
+        derived: dict[str, Any] = {}
+        if tables is not None:
+            derived = {**tables.records(written["columns"]), "derived": tables.fingerprint}
         manifest = source.manifest.model_copy(
             update={
                 "created": now(),
@@ -101,6 +108,7 @@ def write_chosen(
                 "rows": written["rows"],
                 "statuses": written["statuses"],
                 "choice": choice,
+                **derived,
             }
         )
         manifest.write(folder)
@@ -131,7 +139,12 @@ def _write_rows(source: ScoreSet, rows: pl.LazyFrame | pl.DataFrame, folder: Pat
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"the rows cannot be read or written: {reason}", where=str(folder)) from error
     whole.unlink(missing_ok=True)
-    return {"rows": height, "inputs": inputs, "statuses": dict(statuses.iter_rows())}
+    return {
+        "rows": height,
+        "inputs": inputs,
+        "statuses": dict(statuses.iter_rows()),
+        "columns": schema.names(),
+    }
 
 
 @contextlib.contextmanager

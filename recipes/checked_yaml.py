@@ -66,7 +66,8 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not read here", problem_mark=self.peek_event().start_mark
+                problem="aliases (*name) are not read here",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
             )
         return super().compose_node(parent, index)
 
@@ -82,10 +83,11 @@ class _Loader(yaml.SafeLoader):
 
 
 def _explained(
-    error: ValidationError, node: yaml.Node, model: type[BaseModel], where: str
+    error: ValidationError, node: yaml.Node | None, model: type[BaseModel], where: str
 ) -> RecipeError:
     """The first thing that is wrong, with its line."""
-    first = error.errors()[0]
+    # A slip of the finger in a required field is told by the slip, not by what is missing for it.
+    first = min(error.errors(), key=lambda wrong: wrong["type"] != "extra_forbidden")
     path, line = _found(node, first["loc"])
     field = ".".join(map(str, path))
     if first["type"] == "extra_forbidden":
@@ -106,10 +108,10 @@ def _explained(
     return RecipeError(f"{field}: {message}" if field else message, where=_at(where, line))
 
 
-def _found(node: yaml.Node, loc: Sequence[str | int]) -> tuple[list[str | int], int]:
+def _found(node: yaml.Node | None, loc: Sequence[str | int]) -> tuple[list[str | int], int]:
     """As much of Pydantic's location as the text has (it names branches of unions, too), and the line of it."""
     path: list[str | int] = []
-    line = node.start_mark.line + 1
+    line = node.start_mark.line + 1 if node else 1
     for step in loc:
         if isinstance(node, yaml.MappingNode):
             pairs = {key.value: (key, value) for key, value in node.value}

@@ -39,10 +39,12 @@ def apply(
         typer.Option(help="Repeat what a chosen set says of itself, on the same input.", show_default=False),
     ] = None,
     affect: Annotated[
-        Path | None, typer.Option(help="Another table of affect (docs/affect.md).", show_default=False)
+        str | None,
+        typer.Option(help="Another table of affect (docs/affect.md), or `shipped`.", show_default=False),
     ] = None,
     words: Annotated[
-        Path | None, typer.Option(help="More words for the lexicon (docs/lexicon.md).", show_default=False)
+        str | None,
+        typer.Option(help="More words for the lexicon (docs/lexicon.md), or `shipped`.", show_default=False),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a set that is there.")] = False,
     json: JsonFlag = False,

@@ -64,7 +64,7 @@ def test_a_chosen_set_is_a_score_set_and_says_how_it_was_chosen(
     choice = chosen.manifest.choice
     assert choice is not None
     assert choice["recipe"] == MINE
-    assert choice["input"]["folder"] == str(scored)
+    assert choice["source"]["folder"] == str(scored)
     assert choice["kept"] + choice["rejected"] == 32
     assert [step["clause"] for step in choice["steps"]][1:3] == ["abs(yaw) < 30", "confidence > .3"]
     assert sum(cell["kept"] for cell in choice["balance"]["cells"]) == choice["kept"]
@@ -150,6 +150,19 @@ def test_a_recipe_that_does_not_fit_the_set_names_its_file(mine: Path, scored: P
         apply(mine, scored)
     assert error.value.where == str(mine)
     assert "did you mean `model`" in error.value.message
+
+
+def test_another_table_of_affect_decides_and_is_kept(scored: Path, tmp_path: Path) -> None:
+    table = (ROOT / "recipes" / "tables" / "affect.yaml").read_text(encoding="utf-8")
+    (tmp_path / "cold.yaml").write_text(table.replace("scale: 5", "scale: 500"), encoding="utf-8")
+    (tmp_path / "r.yaml").write_text("where: temperature > 60", encoding="utf-8")
+    hot = apply(tmp_path / "r.yaml", scored).choice.kept.sum()
+    applied = apply(tmp_path / "r.yaml", scored, tmp_path / "keep.scores", affect=tmp_path / "cold.yaml")
+    assert applied.choice.kept.sum() < hot
+    chosen = open_scores(tmp_path / "keep.scores")
+    assert chosen.manifest.affect is not None
+    assert chosen.manifest.affect.file == str(tmp_path / "cold.yaml")
+    assert chosen.read().equals(chosen.stored().sort("image", "face").collect())
 
 
 def test_landmarks_stay_with_what_is_kept(tmp_path: Path) -> None:
