@@ -123,7 +123,7 @@ def _apply(
     if target is not None:
         check_place(source, target, overwrite=overwrite)
     rows = source.scan(tables)
-    planned = _planned(written, rows, tables)
+    planned = _planned(written, source.schema(rows), tables)
     choice = planned.choose(source.collect(rows.select(planned.reads)), _targets(written, likes, tables))
     missing = choice.balanced.missing if choice.balanced is not None else None
     wanted = written.recipe.shortfall
@@ -201,7 +201,7 @@ def _unchanged(record: Mapping[str, Any], hint: str) -> ScoreSet:
 
 
 def check(
-    recipe: str | Path, scores: str | Path | None = None, *, words: Path | None = None
+    recipe: str | Path, scores: str | Path | None = None, *, words: str | Path | None = None
 ) -> tuple[Written, list[str]]:
     """Hold a recipe against a set, or against all columns there can be; gives it, and its steps by name.
 
@@ -211,10 +211,9 @@ def check(
     written = open_recipe(recipe)
     opened = None if scores is None else open_scores(scores)
     tables = tables_of(opened.manifest if opened else None, words=words)
-    rows = (
-        pl.LazyFrame(schema={c.name: c.polars for c in CATALOGUE}) if opened is None else opened.scan(tables)
-    )
-    _planned(written, rows, tables)
+    everything = pl.Schema({c.name: c.polars for c in CATALOGUE})
+    schema = everything if opened is None else opened.schema(opened.scan(tables))
+    _planned(written, schema, tables)
     recipe_ = written.recipe
     where = len(recipe_.where)
     steps = [f"{where} clause{'s' if where != 1 else ''}"] if where else []
@@ -240,10 +239,10 @@ def steps_record(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _planned(written: Written, rows: pl.LazyFrame, tables: Tables) -> Plan:
+def _planned(written: Written, schema: pl.Schema, tables: Tables) -> Plan:
     """The plan; what is wrong with the recipe names its file."""
     try:
-        return plan(written.recipe, rows.collect_schema(), tables.lexicon)
+        return plan(written.recipe, schema, tables.lexicon)
     except RecipeError as error:
         raise RecipeError(error.message, where=error.where or written.where, hint=error.hint) from None
 
@@ -257,7 +256,7 @@ def _targets(written: Written, likes: Mapping[str, ScoreSet], tables: Tables) ->
     found = {}
     for name, other in likes.items():
         rows = other.scan(tables).filter(pl.col("status") == "ok")
-        absent = [column for column in columns if column not in rows.collect_schema()]
+        absent = [column for column in columns if column not in other.schema(rows)]
         if absent:
             raise RecipeError(
                 f"{name} has no column `{absent[0]}`", where=written.where, hint=f"curate columns {absent[0]}"
@@ -270,7 +269,7 @@ def _looked_at(
     source: ScoreSet, rows: pl.LazyFrame, kept: pl.Series, tables: Tables
 ) -> tuple[pl.DataFrame | None, pl.DataFrame | None, list[str]]:
     """Association before and after, and whether the action units say anything."""
-    schema = rows.collect_schema()
+    schema = source.schema(rows)
     if _MEASURED not in schema:
         return None, None, []
     names = [

@@ -50,7 +50,7 @@ class Matches:
         computed = computed or {}
         columns = [name for name in columns if name not in computed]
         needed = {name for expr in computed.values() for name in expr.meta.root_names()} | set(columns)
-        names = [name for name in self.rows.collect_schema().names() if name in needed]
+        names = [name for name in self.source.schema(self.rows).names() if name in needed]
         made = self.made.select(name for name in self.made.columns if name in needed)
         if len(self.numbers) <= _FEW:
             # Derived columns are made of these rows alone: Polars would make them of all.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +55,8 @@ class ScoreSet:
         """
         from curate.affect import up_to_date
 
-        return up_to_date(self.stored(), self.manifest, tables)
+        with self._reading():
+            return up_to_date(self.stored(), self.manifest, tables)
 
     def read(self, *, landmarks: bool = True, tables: Tables | None = None) -> pl.DataFrame:
         """Its rows, sorted by picture and face; `landmarks=False` leaves out that column, most of a set's bytes.
@@ -69,13 +72,24 @@ class ScoreSet:
 
     def collect(self, rows: pl.LazyFrame) -> pl.DataFrame:
         """What was made of `scan()`, read now; InputError where a file of the set is damaged."""
+        with self._reading():
+            return rows.collect()
+
+    def schema(self, rows: pl.LazyFrame) -> pl.Schema:
+        """The columns of what was made of `scan()`; InputError where a file of the set is damaged."""
+        with self._reading():
+            return rows.collect_schema()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
         import polars as pl
 
         try:
-            return rows.collect()
+            yield
         except (pl.exceptions.PolarsError, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise InputError(
-                f"the score set cannot be read: {error}",
+                f"the score set cannot be read: {reason}",
                 where=str(self.folder),
                 hint="run the same `curate score` again: damaged files are scored anew",
             ) from error

@@ -58,7 +58,7 @@ def near_duplicates(
     found = np.full(len(phash), -1, np.int64)
     if len(ranked):
         others = _Near(
-            _units(au, ranked) if au_distance is not None and au is not None and au.shape[1] else None,
+            whole(au)[ranked] if au_distance is not None and au is not None and au.shape[1] else None,
             0 if au_distance is None else round(au_distance * 1000),
             None if box is None else _corners(box[ranked]),
             None if picture is None else picture[ranked],
@@ -67,10 +67,6 @@ def near_duplicates(
         out = which >= 0
         found[ranked[out]] = ranked[which[out]]
     return found
-
-
-def _units(au: NDArray[np.float32], rows: Rows) -> NDArray[np.int16]:
-    return whole(au[rows])
 
 
 def _corners(box: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -31,7 +31,7 @@ _MOST_TABLES = 100
 # Nanoseconds: to enter a hash into a table and look it up there, to compare two hashes.
 _ENTER, _COMPARE = 100.0, 1.5
 _WINDOW = 16  # neighbours in a table that are compared at a time
-_TILE = 2048  # windows at a time: a quarter of a megabyte
+_TILE = 8192  # windows at a time: a megabyte
 _FEW = 1 << 21  # comparisons that are not worth tables
 
 
@@ -192,13 +192,9 @@ def near_own(plan: Plan, part: int, hashes: Hashes, since: int = 0) -> Iterator[
             earlier = entry < query + since
             yield Pairs(query[earlier] + since, entry[earlier])
         return
-    table = _Table(plan, hashes, part)
-    # The entries of a bucket are in order: those before oneself are the earlier ones.
-    at = np.flatnonzero(table.entries >= since)
-    ask = table.entries[at]
-    low = table.starts[plan.keys(hashes, part)[ask]]
-    for pairs in table.compare(hashes[ask], low, at):
-        yield Pairs(ask[pairs.query].astype(np.intp), pairs.entry)
+    for query, entry in _Table(plan, hashes, part).own():
+        wanted = query >= since
+        yield Pairs(query[wanted], entry[wanted])
 
 
 class _Table:
@@ -256,6 +252,50 @@ class _Table:
                 # The last window of a query may reach beyond the bucket.
                 good = (at < high[who]) & self._plan.first_in(differences, self._part)
                 yield Pairs(asking[who[good]], self.entries[at[good]].astype(np.intp))
+
+    def own(self) -> Iterator[Pairs]:
+        """Compare all entries of a bucket with each other; buckets of about a size side by side.
+
+        Of buckets as columns, all entries that are as far apart are compared in one go: without their padding to
+        one length it would take a call for each bucket and distance.
+        """
+        sizes = np.diff(self.starts)
+        lengths = np.array(_lengths(int(sizes.max(initial=0))))
+        length = np.searchsorted(lengths, sizes)
+        for number in np.unique(length[sizes > 1]).tolist():
+            rows = int(lengths[number])
+            buckets = np.flatnonzero((length == number) & (sizes > 1))
+            many = max(_TILE * _WINDOW // 2 // rows, 1)
+            for first in range(0, len(buckets), many):
+                some = buckets[first : first + many]
+                at = np.arange(rows)[:, None]
+                places = np.where(at < sizes[some], self.starts[some] + at, len(self.entries)).ravel()
+                yield from self._columns(places, len(some), rows)
+
+    def _columns(self, places: Rows, columns: int, rows: int) -> Iterator[Pairs]:
+        """Compare entries that stand in one column; places beyond the table are padding."""
+        hashes = self._windows[places, 0]
+        found: list[tuple[Rows, Rows, Hashes]] = []
+        count = 0
+        for step in range(columns, columns * rows, columns):
+            differences = hashes[step:] ^ hashes[:-step]
+            close = np.flatnonzero(ones(differences) <= self._plan.distance)
+            if len(close):
+                found.append((places[close + step], places[close], differences[close]))
+                count += len(close)
+            if found and (count > _TILE * _WINDOW or step == columns * (rows - 1)):
+                later, earlier, differences = (np.concatenate(some) for some in zip(*found, strict=True))
+                found, count = [], 0
+                good = (later < len(self.entries)) & self._plan.first_in(differences, self._part)
+                yield Pairs(*(self.entries[side[good]].astype(np.intp) for side in (later, earlier)))
+
+
+def _lengths(most: int) -> list[int]:
+    """Lengths to which buckets are padded: each a sixth above the last."""
+    lengths = [1]
+    while lengths[-1] < most:
+        lengths.append(max(lengths[-1] + 1, lengths[-1] * 7 // 6))
+    return lengths
 
 
 def _ones(values: Hashes) -> NDArray[np.uint8]:

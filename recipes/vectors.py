@@ -42,7 +42,11 @@ def whole(vectors: NDArray[np.float32]) -> NDArray[np.int16]:
 
     Sums of whole numbers are the same on every machine and in every order, which is what makes picks so.
     """
-    known = ~np.isnan(vectors).any(axis=1)
-    numbers = np.full(vectors.shape, -1, np.int16)
-    numbers[known] = np.rint(vectors[known].astype(np.float64) * 1000)
+    numbers = np.empty(vectors.shape, np.int16)
+    for first in range(0, len(vectors), 1 << 15):
+        some = slice(first, first + (1 << 15))
+        unknown = np.isnan(vectors[some]).any(axis=1)
+        thousandths = np.rint(vectors[some] * np.float32(1000))
+        thousandths[unknown] = -1
+        numbers[some] = thousandths
     return numbers

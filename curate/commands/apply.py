@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from curate.commands.options import AffectOption, WordsOption
 from curate.errors import RecipeError
 from curate.output import JsonFlag, Output, QuietFlag, typed
 
@@ -38,14 +39,8 @@ def apply(
         Path | None,
         typer.Option(help="Repeat what a chosen set says of itself, on the same input.", show_default=False),
     ] = None,
-    affect: Annotated[
-        str | None,
-        typer.Option(help="Another table of affect (docs/affect.md), or `shipped`.", show_default=False),
-    ] = None,
-    words: Annotated[
-        str | None,
-        typer.Option(help="More words for the lexicon (docs/lexicon.md), or `shipped`.", show_default=False),
-    ] = None,
+    affect: AffectOption = None,
+    words: WordsOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a set that is there.")] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,

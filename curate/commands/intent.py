@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.commands.options import AffectOption, WordsOption
+from curate.errors import InputError, QueryError
 from curate.output import JsonFlag, Output, QuietFlag, typed
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 # More rows than this are for a file.
 _SHOWN = 60
+_READS = ("status", "prompt", "intent", "intent_p", "intent_rank", "expression", "temperature")
 
 
 def intent(
@@ -26,12 +29,8 @@ def intent(
         ),
     ] = None,
     min_faces: Annotated[int, typer.Option(min=1, help="Groups with fewer faces are left out.")] = 1,
-    affect: Annotated[
-        Path | None, typer.Option(help="A table of affect in place of ours.", show_default=False)
-    ] = None,
-    words: Annotated[
-        Path | None, typer.Option(help="More words for the lexicon.", show_default=False)
-    ] = None,
+    affect: AffectOption = None,
+    words: WordsOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The whole table, as CSV.", show_default=False)
     ] = None,
@@ -54,17 +53,22 @@ def intent(
     """
     import polars as pl
 
-    from curate.affect import open_tables
+    from curate.affect import tables_of
     from curate.answerfile import check_answer, write_answer
     from curate.recipes.leaderboard import ALL_GROUPS, leaderboard
+    from curate.scorers.columns import suggest
     from curate.scoreset import open_scores
 
     output = Output(json, quiet)
     if out is not None:
         check_answer(out, overwrite=overwrite)
-    # Without a table of the user's: those that the set was made with.
-    tables = open_tables(affect, words) if affect or words else None
-    rows = open_scores(scores).read(landmarks=False, tables=tables)
+    opened = open_scores(scores)
+    scanned = opened.scan(tables_of(opened.manifest, affect, words) if affect or words else None)
+    there = opened.schema(scanned).names()
+    if by is not None and by not in there:
+        hint = "--by model, lora, sampler, cfg, seed ..."
+        raise QueryError(f"there is no column `{by}`{suggest(by, there)}", where="--by", hint=hint)
+    rows = opened.collect(scanned.select(name for name in there if name in (*_READS, by)))
     _check(rows, scores)
     table = leaderboard(rows, by, min_faces=min_faces)
     if by is None:
@@ -120,8 +124,6 @@ def _cells(table: pl.DataFrame, grouped: bool) -> list[list[str]]:
 
 def _check(rows: pl.DataFrame, scores: Path) -> None:
     """There is something intended and something measured."""
-    from curate.errors import InputError
-
     if "intent" not in rows.columns or rows["intent"].is_null().all():
         prompts = rows["prompt"].is_not_null().sum() if "prompt" in rows.columns else 0
         looked = (

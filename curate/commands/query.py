@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from curate.commands.options import AffectOption, WordsOption
 from curate.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
@@ -55,13 +56,8 @@ def query(
             show_default=False,
         ),
     ] = None,
-    affect: Annotated[
-        str | None,
-        typer.Option(help="A table of affect of your own; `shipped` for ours.", show_default=False),
-    ] = None,
-    words: Annotated[
-        str | None, typer.Option(help="Words of your own; `shipped` for ours.", show_default=False)
-    ] = None,
+    affect: AffectOption = None,
+    words: WordsOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -92,7 +88,7 @@ def query(
         check_place(opened, out, overwrite=overwrite)
     tables = _tables(opened.manifest, affect, words)
     lexicon = tables.lexicon if tables else None
-    schema = dict(opened.scan(tables).collect_schema())
+    schema = dict(opened.schema(opened.scan(tables)))
     try:
         asked = parse_condition(condition, schema, lexicon)
         order = parse_order(sort, schema, lexicon) if sort else None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from curate.commands.options import WordsOption
 from curate.output import JsonFlag, Output, QuietFlag, typed
 
 app = typer.Typer(
@@ -66,9 +67,7 @@ def check(
     scores: Annotated[
         Path | None, typer.Argument(help="A score set that it is to fit.", show_default=False)
     ] = None,
-    words: Annotated[
-        Path | None, typer.Option(help="More words for the lexicon (docs/lexicon.md).", show_default=False)
-    ] = None,
+    words: WordsOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.commands.options import AffectOption, WordsOption
 from curate.errors import InputError
 from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag, typed
 
@@ -84,19 +85,8 @@ def score(
             show_default=False,
         ),
     ] = None,
-    affect: Annotated[
-        str | None,
-        typer.Option(
-            help="A table of affect of your own, instead of the shipped one (`shipped` goes back to it).",
-            show_default=False,
-        ),
-    ] = None,
-    words: Annotated[
-        str | None,
-        typer.Option(
-            help="A file of words of your own, for intents (`shipped` goes back).", show_default=False
-        ),
-    ] = None,
+    affect: AffectOption = None,
+    words: WordsOption = None,
     device: Annotated[Device, typer.Option(help="Where networks run.")] = Device.auto,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes [default: one a core].", show_default=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.commands.options import AffectOption, WordsOption
 from curate.output import JsonFlag, Output, QuietFlag, typed
 
 if TYPE_CHECKING:
@@ -34,10 +35,8 @@ def stats(
             show_default=False,
         ),
     ] = None,
-    affect: Annotated[
-        Path | None, typer.Option(help="A table of affect of your own.", show_default=False)
-    ] = None,
-    words: Annotated[Path | None, typer.Option(help="Words of your own.", show_default=False)] = None,
+    affect: AffectOption = None,
+    words: WordsOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -104,23 +103,15 @@ class _Told:
 def _told(opened: ScoreSet, tables: Tables, columns: list[str] | None) -> _Told:
     import polars as pl
 
-    from curate.errors import InputError
     from curate.recipes.association import asked_columns
     from curate.recipes.sample import by_content
     from curate.recipes.signal import dead_heads
     from curate.recipes.stats import needed, statistics
 
-    try:
-        rows = opened.scan(tables)
-        names = rows.collect_schema().names()
-        asked_columns(names, columns)
-        frame = rows.select(needed(names, columns or ())).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(
-            f"the score set cannot be read: {error}",
-            where=str(opened.folder),
-            hint="run the same `curate score` again: damaged files are scored anew",
-        ) from error
+    rows = opened.scan(tables)
+    names = opened.schema(rows).names()
+    asked_columns(names, columns)
+    frame = opened.collect(rows.select(needed(names, columns or ())))
     manifest = opened.manifest
     scorers = [
         f"{name} {record.version}"
