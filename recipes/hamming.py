@@ -32,6 +32,7 @@ _MOST_TABLES = 100
 _ENTER, _COMPARE = 100.0, 1.5
 _WINDOW = 16  # neighbours in a table that are compared at a time
 _TILE = 8192  # windows at a time: a megabyte
+_SMALL = 200  # entries of a bucket that is compared side by side with others
 _FEW = 1 << 21  # comparisons that are not worth tables
 
 
@@ -171,7 +172,7 @@ def near(
         step = max(_TILE * _WINDOW // max(len(entries), 1), 1)
         for first in range(0, len(queries), step):
             asked = queries[first : first + step]
-            query, entry = np.nonzero(ones(asked[:, None] ^ entries[None, :]) <= plan.distance)
+            query, entry = _close(asked[:, None] ^ entries[None, :], plan.distance)
             query += first
             wanted = slice(None) if before is None else entry < before[query]
             yield Pairs(query[wanted], entry[wanted])
@@ -254,40 +255,73 @@ class _Table:
                 yield Pairs(asking[who[good]], self.entries[at[good]].astype(np.intp))
 
     def own(self) -> Iterator[Pairs]:
-        """Compare all entries of a bucket with each other; buckets of about a size side by side.
-
-        Of buckets as columns, all entries that are as far apart are compared in one go: without their padding to
-        one length it would take a call for each bucket and distance.
-        """
+        """Compare all entries of a bucket with each other."""
         sizes = np.diff(self.starts)
-        lengths = np.array(_lengths(int(sizes.max(initial=0))))
+        lengths = np.array(_lengths(_SMALL))
         length = np.searchsorted(lengths, sizes)
-        for number in np.unique(length[sizes > 1]).tolist():
+        found: list[tuple[Rows, Rows, Hashes]] = []
+        count = 0
+        for some in self._compared(sizes, lengths, length):
+            found.append(some)
+            count += len(some[0])
+            if count > _TILE * _WINDOW:
+                yield self._checked(found)
+                found, count = [], 0
+        if found:
+            yield self._checked(found)
+
+    def _compared(
+        self, sizes: NDArray[np.int32], lengths: Rows, length: Rows
+    ) -> Iterator[tuple[Rows, Rows, Hashes]]:
+        """Places of the later and the earlier entry, and their differences, where those are few."""
+        for number in range(1, len(lengths)):
             rows = int(lengths[number])
             buckets = np.flatnonzero((length == number) & (sizes > 1))
             many = max(_TILE * _WINDOW // 2 // rows, 1)
             for first in range(0, len(buckets), many):
                 some = buckets[first : first + many]
                 at = np.arange(rows)[:, None]
-                places = np.where(at < sizes[some], self.starts[some] + at, len(self.entries)).ravel()
-                yield from self._columns(places, len(some), rows)
+                yield from self._columns(
+                    np.where(at < sizes[some], self.starts[some] + at, len(self.entries)).ravel(), len(some)
+                )
+        for bucket in np.flatnonzero(length == len(lengths)).tolist():
+            yield from self._square(int(self.starts[bucket]), int(self.starts[bucket + 1]))
 
-    def _columns(self, places: Rows, columns: int, rows: int) -> Iterator[Pairs]:
-        """Compare entries that stand in one column; places beyond the table are padding."""
+    def _columns(self, places: Rows, columns: int) -> Iterator[tuple[Rows, Rows, Hashes]]:
+        """Small buckets side by side, as columns: all entries so many rows apart are compared in one go.
+
+        Places beyond the table are padding.
+        """
         hashes = self._windows[places, 0]
-        found: list[tuple[Rows, Rows, Hashes]] = []
-        count = 0
-        for step in range(columns, columns * rows, columns):
+        for step in range(columns, len(places), columns):
             differences = hashes[step:] ^ hashes[:-step]
-            close = np.flatnonzero(ones(differences) <= self._plan.distance)
+            close = (ones(differences) <= self._plan.distance).nonzero()[0]
             if len(close):
-                found.append((places[close + step], places[close], differences[close]))
-                count += len(close)
-            if found and (count > _TILE * _WINDOW or step == columns * (rows - 1)):
-                later, earlier, differences = (np.concatenate(some) for some in zip(*found, strict=True))
-                found, count = [], 0
-                good = (later < len(self.entries)) & self._plan.first_in(differences, self._part)
-                yield Pairs(*(self.entries[side[good]].astype(np.intp) for side in (later, earlier)))
+                yield places[close + step], places[close], differences[close]
+
+    def _square(self, low: int, high: int) -> Iterator[tuple[Rows, Rows, Hashes]]:
+        """A large bucket, some of its entries with all before them."""
+        hashes = self._windows[low:high, 0]
+        step = max(_TILE * _WINDOW // 2 // len(hashes), 1)
+        for first in range(0, len(hashes), step):
+            some = hashes[first : first + step]
+            differences = some[:, None] ^ hashes[None, : first + len(some)]
+            later, earlier = _close(differences, self._plan.distance)
+            wanted = earlier < later + first
+            later, earlier = later[wanted], earlier[wanted]
+            yield later + (low + first), earlier + low, differences[later, earlier]
+
+    def _checked(self, found: list[tuple[Rows, Rows, Hashes]]) -> Pairs:
+        """Those that are entries, and were not found by a table before this one."""
+        later, earlier, differences = (np.concatenate(some) for some in zip(*found, strict=True))
+        good = (later < len(self.entries)) & self._plan.first_in(differences, self._part)
+        return Pairs(*(self.entries[side[good]].astype(np.intp) for side in (later, earlier)))
+
+
+def _close(differences: Hashes, distance: int) -> tuple[Rows, Rows]:
+    """Row and column of the differences in no more bits; NumPy finds them more quickly in a line."""
+    rows, columns = np.divmod((ones(differences) <= distance).ravel().nonzero()[0], differences.shape[1])
+    return rows, columns
 
 
 def _lengths(most: int) -> list[int]:
