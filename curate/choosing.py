@@ -14,6 +14,7 @@ from curate.chosen import check_place, source_record, write_chosen
 from curate.errors import InputError, RecipeError
 from curate.recipes.association import DEFAULT_COLUMNS, association
 from curate.recipes.choose import Choice, Plan, plan
+from curate.recipes.funnel import REJECTED_BY
 from curate.recipes.recipe import Written, open_recipe, parse_recipe
 from curate.recipes.shortfall import prompts
 from curate.recipes.signal import READS, dead_heads
@@ -272,16 +273,10 @@ def _looked_at(
     schema = source.schema(rows)
     if _MEASURED not in schema:
         return None, None, []
-    names = [
-        n for n in schema if n in (*DEFAULT_COLUMNS, *READS, _MEASURED, "sha256", "face", "image", "status")
-    ]
-    frame = source.collect(rows.select(names))
-    ok = frame["status"] == "ok"
-    return (
-        association(frame.filter(ok)),
-        association(frame.filter(kept)),
-        dead_heads(frame.filter(ok), tables.affect),
-    )
+    read = (*DEFAULT_COLUMNS, *READS, _MEASURED, "sha256", "face", "image")
+    frame = source.collect(rows.select(name for name in schema if name in read))
+    # Faces without an expression count for neither; those that were not scored have none.
+    return association(frame), association(frame.filter(kept)), dead_heads(frame, tables.affect)
 
 
 def _rows_of(rows: pl.LazyFrame, wanted: pl.Series) -> pl.LazyFrame:
@@ -293,11 +288,11 @@ def _write_more(
     folder: Path, rows: pl.LazyFrame, choice: Choice, written: Written, tables: Mapping[str, pl.DataFrame]
 ) -> None:
     """The rejected rows with their reasons, the recipe, the shortfall."""
-    ledger = choice.ledger.with_row_index(_ROW).filter(~choice.kept).lazy()
-    rejected = rows.drop("landmarks", strict=False).with_row_index(_ROW).join(ledger, on=_ROW, how="inner")
+    whole = pl.concat([rows.drop("landmarks", strict=False), choice.ledger.lazy()], how="horizontal")
+    rejected = whole.filter(pl.col(REJECTED_BY).is_not_null())
     # A folder whose name begins with _ is passed over by whoever reads the set's Parquet files as one table.
     (folder / REJECTED).mkdir()
-    rejected.drop(_ROW).sink_parquet(folder / REJECTED / "part-000000.parquet", compression="zstd")
+    rejected.sink_parquet(folder / REJECTED / "part-000000.parquet", compression="zstd", compression_level=1)
     (folder / RECIPE).write_text(written.text, encoding="utf-8")
     for name, table in tables.items():
         table.write_csv(folder / name)

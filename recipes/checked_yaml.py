@@ -39,8 +39,9 @@ def read_checked(path: Path, model: type[ModelT]) -> tuple[ModelT, str]:
 def parse_checked(text: str, model: type[ModelT], where: str) -> ModelT:
     """Text as a model; RecipeError as for `read_checked`, with `where` for the file's name."""
     try:
-        node = yaml.compose(text, _Loader)
-        content = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader, less what can explode
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        content = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise RecipeError(

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from curate.recipes.stats import Statistics
     from curate.scoreset import ScoreSet
 
-# Faces on which action units without a signal show.
-_ENOUGH = 100_000
-
 
 def stats(
     scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
@@ -101,10 +98,8 @@ class _Told:
 
 
 def _told(opened: ScoreSet, tables: Tables, columns: list[str] | None) -> _Told:
-    import polars as pl
 
     from curate.recipes.association import asked_columns
-    from curate.recipes.sample import by_content
     from curate.recipes.signal import dead_heads
     from curate.recipes.stats import needed, statistics
 
@@ -123,7 +118,7 @@ def _told(opened: ScoreSet, tables: Tables, columns: list[str] | None) -> _Told:
         folder=opened.folder,
         rows=frame,
         stats=statistics(frame, tables.affect, columns),
-        warnings=dead_heads(by_content(frame.filter(pl.col("status") == "ok"), _ENOUGH), tables.affect),
+        warnings=dead_heads(frame, tables.affect),
         hint=f"curate score {manifest.source.location} -o {typed(opened.folder)} --scorers mesh,quality,lite",
         scorers=scorers,
     )
