@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from curate.recipes.hamming import EVERY, Hashes, Rows, near, near_own, plan
 from curate.recipes.vectors import whole
 
-_FIRST_STEP, _GROWTH = 1_024, 4  # rows at a time, and how many times as many the next time
+_FIRST_STEP, _GROWTH = 1_024, 6  # rows at a time, and how many times as many the next time
 _MOST_PAIRS = 1 << 21  # within a step; if there are more, it is halved
 _BOX_UNITS = 10_000
 
@@ -149,9 +149,10 @@ class _Greedy:
             first, step = 0, _FIRST_STEP
             while first < len(self._hashes):
                 rows = np.arange(first, min(first + step, len(self._hashes)))
-                kept = np.concatenate([kept, self._decide(kept, rows)])
+                more = self._decide(kept, rows)
+                self._settle(kept, rows[self._which[rows] < first])
+                kept = np.concatenate([kept, more])
                 first, step = first + step, _GROWTH * step
-            self._settle(kept, np.flatnonzero(self._out))
             return np.where(self._out, self._which, -1)
 
     def _decide(self, kept: Rows, rows: Rows) -> Rows:
@@ -166,8 +167,10 @@ class _Greedy:
             # Many rows are near each other: most will be out before they are compared if we go slowly.
             rows = self._leave_out(kept, rows)
             half = len(rows) // 2
-            first = self._decide(rows[:0], rows[:half])
-            return np.concatenate([first, self._decide(rows[:0], self._leave_out(first, rows[half:]))])
+            first, second = self._decide(rows[:0], rows[:half]), rows[half:]
+            rest = self._leave_out(first, second)
+            self._settle(first, second[self._out[second]])
+            return np.concatenate([first, self._decide(rows[:0], rest)])
         later, earlier = edges
         out = self._out
         for row, other in zip(later.tolist(), earlier.tolist(), strict=True):

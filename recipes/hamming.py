@@ -302,7 +302,8 @@ class _Table:
     def _square(self, low: int, high: int) -> Iterator[tuple[Rows, Rows, Hashes]]:
         """A large bucket, some of its entries with all before them."""
         hashes = self._windows[low:high, 0]
-        step = max(_TILE * _WINDOW // 2 // len(hashes), 1)
+        # The part of a square that lies above the diagonal is for nothing.
+        step = max(min(_TILE * _WINDOW // 2 // len(hashes), len(hashes) // 8), 1)
         for first in range(0, len(hashes), step):
             some = hashes[first : first + step]
             differences = some[:, None] ^ hashes[None, : first + len(some)]
