@@ -232,7 +232,7 @@ things: [panda]
         ("words:\n  a:\n    mixture: {fear: 1}\n    aus: {4: 9}\n    valence: 0\n    arousal: 0\n", 4, "words.a.aus.4"),
         ("words:\n  a:\n    mixture: {fear: 1}\n    valence: -2\n    arousal: 0\n", 4, "words.a.valence"),
         ("words:\n  a:\n    mixture: {fear: 1}\n    valence: 0\n", 2, "`words.a.arousal` is missing"),
-        ("words:\n  a:\n    mixtur: {fear: 1}\n    valence: 0\n    arousal: 0\n", 2, "mixture` is missing"),
+        ("words:\n  a:\n    mixtur: {fear: 1}\n    valence: 0\n    arousal: 0\n", 3, "did you mean `mixture`"),
         ("words:\n  a: {colour: red, mixture: {fear: 1}, valence: 0, arousal: 0}\n", 2, "`words.a.colour`"),
         ("words:\n  7: {mixture: {fear: 1}, valence: 0, arousal: 0}\n", 2, "words.7: input should be a valid string"),
         (

@@ -141,6 +141,11 @@ def test_ctrl_c_while_a_worker_starts_is_heard_once_it_has_started(monkeypatch: 
         started.append(process)
 
     monkeypatch.setattr(SpawnProcess, "start", start_slowly)
-    with pytest.raises(KeyboardInterrupt):
-        list(LocalEngine(Square(), workers=1).run(batches(3)))
+    # Where the tests themselves run in the background, a shell has told them to ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(LocalEngine(Square(), workers=1).run(batches(3)))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(started) == 1
