@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import Event, Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from curate.recipes.hamming import EVERY, Hashes, Rows, near, near_own, plan
 from curate.recipes.vectors import whole
 
 _FIRST_STEP, _GROWTH = 1_024, 6  # rows at a time, and how many times as many the next time
-_MOST_PAIRS = 1 << 21  # within a step; if there are more, it is halved
+# Pairs of near hashes within a step, and for each of its rows; if there are more, it is halved.
+_MOST_PAIRS, _MOST_EACH = 1 << 20, 32
 _BOX_UNITS = 10_000
 
 
@@ -93,8 +94,10 @@ class _Near:
         corners: NDArray[np.int64] | None,
         picture: NDArray[np.int64] | None,
     ) -> None:
-        self._units = units
         self._limit = 0 if units is None else units.shape[1] * distance**2
+        # Single precision is twice as fast, and exact as far as it has to be.
+        exact = np.float32 if self._limit < 1 << 24 else np.int32
+        self._units = None if units is None else units.astype(exact)
         self._corners = corners
         self._picture = picture
 
@@ -106,9 +109,10 @@ class _Near:
         if self._corners is not None:
             near &= _overlap(self._corners[a], self._corners[b])
         if self._units is not None:
-            one, other = self._units[a], self._units[b]
-            apart = (one - other).astype(np.int32)
-            near &= (np.einsum("ij,ij->i", apart, apart) <= self._limit) | (one[:, 0] < 0) | (other[:, 0] < 0)
+            one, other = np.take(self._units, a, axis=0), np.take(self._units, b, axis=0)
+            unknown = (one[:, 0] < 0) | (other[:, 0] < 0)
+            apart = np.subtract(one, other, out=one)
+            near &= (np.einsum("ij,ij->i", apart, apart) <= self._limit) | unknown
         return near
 
 
@@ -204,25 +208,29 @@ class _Greedy:
         None if they are too many, and not all may then be left out.
         """
         found: list[tuple[Rows, Rows]] = []
-        count = 0
+        left = max(_MOST_PAIRS, _MOST_EACH * len(rows)) if len(rows) > _FIRST_STEP else len(rows) ** 2
+        too_many = Event()
 
         def look(part: int) -> None:
-            nonlocal count
+            nonlocal left
+            if too_many.is_set():
+                return
             both = np.concatenate([kept, rows[~self._out[rows]]])
             for query, entry in near_own(self._plan, part, self._hashes[both], len(kept)):
                 later, earlier = both[query], both[entry]
+                left -= int((entry >= len(kept)).sum())
                 close = self._near(later, earlier)
                 old = close & (entry < len(kept))
                 self._leave(later[old], earlier[old])
                 close &= (entry >= len(kept)) & ~self._out[later] & ~self._out[earlier]
                 if close.any():
                     found.append((later[close], earlier[close]))
-                    count += len(found[-1][0])
-                if count > _MOST_PAIRS:
+                if left < 0:
+                    too_many.set()
                     return
 
         self._each(look, self._plan.parts((len(kept) + len(rows)) * len(rows)))
-        if count > _MOST_PAIRS:
+        if too_many.is_set():
             return None
         later, earlier = (
             np.concatenate([np.arange(0), *side]) for side in ([a for a, _ in found], [b for _, b in found])

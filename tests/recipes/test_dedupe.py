@@ -91,6 +91,7 @@ def scale(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(dedupe, "_FIRST_STEP", 16)
     if request.param.endswith("halved"):
         monkeypatch.setattr(dedupe, "_MOST_PAIRS", 5)
+        monkeypatch.setattr(dedupe, "_MOST_EACH", 0)
 
 
 @pytest.mark.usefixtures("scale")
