@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from curate.affect import Tables, open_tables, tables_of
 from curate.chosen import check_place, source_record, write_chosen
 from curate.errors import InputError, RecipeError
 from curate.recipes.association import DEFAULT_COLUMNS, association
-from curate.recipes.choose import Choice, Plan, plan
+from curate.recipes.choose import Choice, plan
 from curate.recipes.funnel import REJECTED_BY
 from curate.recipes.recipe import Written, open_recipe, parse_recipe
 from curate.recipes.shortfall import prompts
@@ -124,8 +125,9 @@ def _apply(
     if target is not None:
         check_place(source, target, overwrite=overwrite)
     rows = source.scan(tables)
-    planned = _planned(written, source.schema(rows), tables)
-    choice = planned.choose(source.collect(rows.select(planned.reads)), _targets(written, likes, tables))
+    with _in(written):
+        planned = plan(written.recipe, source.schema(rows), tables.lexicon)
+        choice = planned.choose(source.collect(rows.select(planned.reads)), _targets(written, likes, tables))
     missing = choice.balanced.missing if choice.balanced is not None else None
     wanted = written.recipe.shortfall
     made = None
@@ -214,7 +216,8 @@ def check(
     tables = tables_of(opened.manifest if opened else None, words=words)
     everything = pl.Schema({c.name: c.polars for c in CATALOGUE})
     schema = everything if opened is None else opened.schema(opened.scan(tables))
-    _planned(written, schema, tables)
+    with _in(written):
+        plan(written.recipe, schema, tables.lexicon)
     recipe_ = written.recipe
     where = len(recipe_.where)
     steps = [f"{where} clause{'s' if where != 1 else ''}"] if where else []
@@ -240,10 +243,11 @@ def steps_record(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _planned(written: Written, schema: pl.Schema, tables: Tables) -> Plan:
-    """The plan; what is wrong with the recipe names its file."""
+@contextlib.contextmanager
+def _in(written: Written) -> Iterator[None]:
+    """What turns out to be wrong with a recipe names its file."""
     try:
-        return plan(written.recipe, schema, tables.lexicon)
+        yield
     except RecipeError as error:
         raise RecipeError(error.message, where=error.where or written.where, hint=error.hint) from None
 

@@ -13,6 +13,7 @@ from curate.errors import RecipeError
 from curate.scorers.columns import suggest
 
 _LONGEST = 1_000_000
+_QUOTING = "a text with commas, colons or quotes goes on a line of its own, or in double quotes"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -45,7 +46,7 @@ def parse_checked(text: str, model: type[ModelT], where: str) -> ModelT:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise RecipeError(
-            error.problem or "no YAML", where=_at(where, mark.line + 1 if mark else None)
+            error.problem or "no YAML", where=_at(where, mark.line + 1 if mark else None), hint=_QUOTING
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise RecipeError(f"no YAML: {str(error).splitlines()[0]}", where=where) from None

@@ -150,6 +150,10 @@ def test_a_recipe_that_does_not_fit_the_set_names_its_file(mine: Path, scored: P
         apply(mine, scored)
     assert error.value.where == str(mine)
     assert "did you mean `model`" in error.value.message
+    mine.write_text("balance: {by: expression, target: {angry: 1}, total: 3}", encoding="utf-8")
+    with pytest.raises(RecipeError, match="did you mean `anger`") as error:
+        apply(mine, scored)
+    assert error.value.where == str(mine)
 
 
 def test_another_table_of_affect_decides_and_is_kept(scored: Path, tmp_path: Path) -> None:
