@@ -16,6 +16,7 @@ from curate.recipes.lexicon import Lexicon, load_lexicon
 from curate.recipes.measures import TABLE as PROTOTYPES
 from curate.recipes.measures import measure_columns
 from curate.scorers.columns import AFFECT, EXPRESSIONS, INTENT, MEASURES, schema
+from curate.shards import replacing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 VERSION = "1"
 # What to say instead of a file, to go back to the tables of the package.
 SHIPPED = "shipped"
+# The names that a set's copies of the user's own tables have.
+AFFECT_COPY, WORDS_COPY = "affect.yaml", "words.yaml"
 DERIVED = (*AFFECT, *MEASURES, *INTENT)
 # What an intent is made from, where the set has it.
 _INTENT_READS = ("image", "status", "prompt", "negative_prompt", *EXPRESSIONS)
@@ -84,25 +87,44 @@ def open_tables(affect: Path | None = None, words: Path | None = None) -> Tables
 
 
 def tables_of(
-    manifest: Manifest | None, affect: str | Path | None = None, words: str | Path | None = None
+    folder: Path | None,
+    manifest: Manifest | None,
+    affect: str | Path | None = None,
+    words: str | Path | None = None,
 ) -> Tables:
-    """The tables that are asked for now, or else those that a set was made with.
+    """The tables that are asked for now, or else those that a set was made with, of which it has a copy.
 
     Args:
-        manifest: the set's, if there is one.
+        folder, manifest: the set's, if there is one.
         affect, words: a file, or `shipped` for none of one's own; None takes the set's.
 
     Raises:
         RecipeError: a file cannot be read or makes no sense.
     """
 
-    def path(asked: str | Path | None, record: AffectRecord | LexiconRecord | None) -> Path | None:
+    def path(asked: str | Path | None, record: AffectRecord | LexiconRecord | None, copy: str) -> Path | None:
         if asked is not None:
             return None if str(asked) == SHIPPED else Path(asked)
-        return Path(record.file) if record and record.file else None
+        return folder / copy if folder is not None and record is not None and record.file else None
 
     had = (manifest.affect, manifest.lexicon) if manifest else (None, None)
-    return open_tables(path(affect, had[0]), path(words, had[1]))
+    return open_tables(path(affect, had[0], AFFECT_COPY), path(words, had[1], WORDS_COPY))
+
+
+def keep_tables(tables: Tables, folder: Path) -> None:
+    """Leave a copy of the user's own tables in a set, so that it can be read wherever it goes and whatever they become.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    for file, name in ((tables.affect_file, AFFECT_COPY), (tables.words_file, WORDS_COPY)):
+        copy = folder / name
+        if file is None:
+            copy.unlink(missing_ok=True)
+        elif file.absolute() != copy.absolute():
+            text = file.read_text(encoding="utf-8")
+            with replacing(copy) as partial:
+                partial.write_text(text, encoding="utf-8")
 
 
 def derive(rows: pl.LazyFrame, tables: Tables) -> pl.LazyFrame:
@@ -128,19 +150,19 @@ def derive(rows: pl.LazyFrame, tables: Tables) -> pl.LazyFrame:
     )
 
 
-def up_to_date(rows: pl.LazyFrame, manifest: Manifest, tables: Tables | None) -> pl.LazyFrame:
+def up_to_date(rows: pl.LazyFrame, folder: Path, manifest: Manifest, tables: Tables | None) -> pl.LazyFrame:
     """Rows of a set with derived columns: the stored ones, where they were made with these tables, or else new ones.
 
     Args:
         rows: as they are stored.
-        manifest: the set's.
+        folder, manifest: the set's.
         tables: None takes those that the set was made with, if they were the user's own, and else the shipped ones.
     """
     if tables is None:
-        own = [record.file for record in (manifest.affect, manifest.lexicon) if record and record.file]
-        if manifest.derived and (own or manifest.derived == _shipped()):
+        own = any(record and record.file for record in (manifest.affect, manifest.lexicon))
+        if not own and manifest.derived == _shipped():
             return rows
-        tables = tables_of(manifest)
+        tables = tables_of(folder, manifest)
     return rows if manifest.derived == tables.fingerprint else derive(rows, tables)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from curate.affect import Tables, tables_of
+from curate.affect import Tables, keep_tables, tables_of
 from curate.engines.local import LocalEngine
 from curate.errors import InputError
 from curate.known import Known
@@ -137,7 +137,7 @@ def score(
         }
     named = _table_named(metadata, had)
     said = open_metadata(named, _folder_of(record, earlier))
-    tables = tables_of(earlier, affect, words)
+    tables = tables_of(folder, earlier, affect, words)
     for scorer in scoring.scorers:
         fingerprint(scorer, scoring.mesh)  # a missing model is said before anything is written
     workers = workers or _default_workers(scoring.device)
@@ -170,6 +170,7 @@ def score(
         ).model_copy(update=tables.records({c.name for s in scoring.scorers for c in s.columns}))
         if all(shard.derived == tables.fingerprint for shard in known.shards.values()):
             manifest.derived = tables.fingerprint
+        keep_tables(tables, folder)
         manifest.write(folder)
         progress = Progress(total=pictures.count)
         on_progress(progress)

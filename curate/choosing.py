@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.affect import Tables, open_tables, tables_of
+from curate.affect import Tables, tables_of
 from curate.chosen import check_place, source_record, write_chosen
 from curate.errors import InputError, RecipeError
 from curate.recipes.association import DEFAULT_COLUMNS, association
@@ -108,7 +108,7 @@ def apply(
     written = recipe if isinstance(recipe, Written) else open_recipe(recipe)
     likes = {name: open_scores(name) for name in written.recipe.likes}
     source = open_scores(scores)
-    tables = tables_of(source.manifest, affect, words)
+    tables = tables_of(source.folder, source.manifest, affect, words)
     return _apply(written, source, likes, out, tables, overwrite=overwrite)
 
 
@@ -146,11 +146,7 @@ def _apply(
             "sha256": written.sha256,
             "source": source_record(source),
             "like": {name: source_record(like) for name, like in likes.items()},
-            "tables": {
-                "affect": str(tables.affect_file) if tables.affect_file else None,
-                "words": str(tables.words_file) if tables.words_file else None,
-                "fingerprint": tables.fingerprint,
-            },
+            "tables": tables.fingerprint,
             "kept": int(choice.kept.sum()),
             "rejected": int((~choice.kept).sum()),
             **steps_record(choice),
@@ -182,15 +178,12 @@ def repeat(chosen: str | Path, out: str | Path | None = None, *, overwrite: bool
     written = parse_recipe(said["recipe"], said["name"])
     source = _unchanged(said["source"], f"curate apply {chosen}/{RECIPE} anew")
     likes = {name: _unchanged(record, "the set as it was") for name, record in said["like"].items()}
-    affect, words = (
-        Path(said["tables"][name]) if said["tables"][name] else None for name in ("affect", "words")
-    )
-    tables = open_tables(affect, words)
-    if tables.fingerprint != said["tables"]["fingerprint"]:
+    tables = tables_of(Path(chosen), manifest)
+    if tables.fingerprint != said["tables"]:
         raise InputError(
             "the tables of affect and words are others now",
             where=str(chosen),
-            hint="the version of curate that made it (see its manifest), and the same --affect and --words",
+            hint="the version of curate that made it: see its manifest",
         )
     return _apply(written, source, likes, out, tables, overwrite=overwrite)
 
@@ -213,7 +206,8 @@ def check(
     """
     written = open_recipe(recipe)
     opened = None if scores is None else open_scores(scores)
-    tables = tables_of(opened.manifest if opened else None, words=words)
+    folder, manifest = (opened.folder, opened.manifest) if opened else (None, None)
+    tables = tables_of(folder, manifest, words=words)
     everything = pl.Schema({c.name: c.polars for c in CATALOGUE})
     schema = everything if opened is None else opened.schema(opened.scan(tables))
     with _in(written):

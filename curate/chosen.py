@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from curate.affect import Tables, keep_tables, tables_of
 from curate.errors import InputError
 from curate.manifest import FILE, now, versions
 from curate.scoreset import ScoreSet, open_scores
@@ -18,8 +19,6 @@ from curate.shards import Shard, list_shards, next_shard, write_shard
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from curate.affect import Tables
 
 # Rows a shard; with landmarks a row has 6 kB.
 _SHARD_ROWS, _SHARD_ROWS_LANDMARKS = 50_000, 8_000
@@ -95,6 +94,7 @@ def write_chosen(
     with _replacing_folder(out) as folder:
         written = _write_rows(source, rows, folder)
         more(folder)
+        keep_tables(tables or tables_of(source.folder, source.manifest), folder)
         derived: dict[str, Any] = {}
         if tables is not None:
             derived = {**tables.records(written["columns"]), "derived": tables.fingerprint}

@@ -56,7 +56,7 @@ class Matches:
             # Derived columns are made of these rows alone: Polars would make them of all.
             stored = self.source.stored()
             parts = [stored.slice(number, 1) for number in self.numbers] or [stored.head(0)]
-            some = up_to_date(pl.concat(parts), self.source.manifest, self.tables)
+            some = up_to_date(pl.concat(parts), self.source.folder, self.source.manifest, self.tables)
             found = self.source.collect(some.select(names))
         else:
             numbered = self.rows.select(names).with_row_index(_ROW)

@@ -56,7 +56,7 @@ class ScoreSet:
         from curate.affect import up_to_date
 
         with self._reading():
-            return up_to_date(self.stored(), self.manifest, tables)
+            return up_to_date(self.stored(), self.folder, self.manifest, tables)
 
     def read(self, *, landmarks: bool = True, tables: Tables | None = None) -> pl.DataFrame:
         """Its rows, sorted by picture and face; `landmarks=False` leaves out that column, most of a set's bytes.

@@ -63,7 +63,9 @@ def intent(
     if out is not None:
         check_answer(out, overwrite=overwrite)
     opened = open_scores(scores)
-    scanned = opened.scan(tables_of(opened.manifest, affect, words) if affect or words else None)
+    scanned = opened.scan(
+        tables_of(opened.folder, opened.manifest, affect, words) if affect or words else None
+    )
     there = opened.schema(scanned).names()
     if by is not None and by not in there:
         hint = "--by model, lora, sampler, cfg, seed ..."

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from curate.affect import Tables
-    from curate.manifest import Manifest
     from curate.querying import Matches
     from curate.recipes.query import Query
+    from curate.scoreset import ScoreSet
 
 _SHOWN = 20
 _FIRST = ("image", "face", "expression", "confidence", "temperature")
@@ -86,7 +86,7 @@ def query(
     if out is not None:
         _check_ending(out, select)
         check_place(opened, out, overwrite=overwrite)
-    tables = _tables(opened.manifest, affect, words)
+    tables = _tables(opened, affect, words)
     lexicon = tables.lexicon if tables else None
     schema = dict(opened.schema(opened.scan(tables)))
     try:
@@ -135,12 +135,13 @@ def _exprs(selected: dict[str, Query]) -> dict[str, pl.Expr]:
     return {name: query.expr for name, query in selected.items()}
 
 
-def _tables(manifest: Manifest, affect: str | None, words: str | None) -> Tables | None:
+def _tables(opened: ScoreSet, affect: str | None, words: str | None) -> Tables | None:
     """Tables that are not the shipped ones; those take a while to read, and few queries need them."""
     from curate.affect import tables_of
 
+    manifest = opened.manifest
     own = any(record and record.file for record in (manifest.affect, manifest.lexicon))
-    return tables_of(manifest, affect, words) if affect or words or own else None
+    return tables_of(opened.folder, manifest, affect, words) if affect or words or own else None
 
 
 def _hashes(tables: Tables | None) -> dict[str, Any]:

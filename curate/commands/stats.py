@@ -55,7 +55,7 @@ def stats(
     output = Output(json, quiet)
     folders = [scores] if against is None else [scores, against]
     opened = [open_scores(folder) for folder in folders]
-    told = [_told(one, tables_of(one.manifest, affect, words), with_columns) for one in opened]
+    told = [_told(one, tables_of(one.folder, one.manifest, affect, words), with_columns) for one in opened]
     first = told[0]
     if against is None:
         output.data(_json(first))

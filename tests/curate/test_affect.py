@@ -233,3 +233,21 @@ def test_action_units_without_signal_are_warned_of_after_scoring(tmp_path: Path)
     summary = run(folder, tmp_path / "out")
     assert len(summary.warnings) == 1
     assert "hardly go with the expressions" in summary.warnings[0]
+
+
+def test_a_set_goes_by_its_copy_of_a_table_whatever_becomes_of_the_file(
+    pictures: Path, tmp_path: Path, mine: Path
+) -> None:
+    out = tmp_path / "out"
+    run(pictures, out, affect=mine)
+    before = rows(out)
+    mine.write_text("nonsense", encoding="utf-8")
+    assert rows(out).equals(before)
+    mine.unlink()
+    moved = out.rename(tmp_path / "moved")
+    assert rows(moved).equals(before)
+    run(pictures, moved)
+    assert rows(moved).equals(before)
+    run(pictures, moved, affect="shipped")
+    assert not rows(moved).equals(before)
+    assert [path.name for path in moved.glob("*.yaml")] == []
