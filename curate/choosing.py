@@ -12,7 +12,7 @@ import polars as pl
 
 from curate.affect import Tables, tables_of
 from curate.chosen import check_place, source_record, write_chosen
-from curate.errors import InputError, RecipeError
+from curate.errors import InputError, QueryError, RecipeError
 from curate.recipes.association import DEFAULT_COLUMNS, association
 from curate.recipes.choose import Choice, plan
 from curate.recipes.funnel import REJECTED_BY
@@ -123,7 +123,8 @@ def _apply(
 ) -> Applied:
     target = Path(out) if out is not None else None
     if target is not None:
-        check_place(source, target, overwrite=overwrite)
+        for read in (source, *likes.values()):
+            check_place(read, target, overwrite=overwrite)
     rows = source.scan(tables)
     with _in(written):
         planned = plan(written.recipe, source.schema(rows), tables.lexicon)
@@ -132,8 +133,11 @@ def _apply(
     wanted = written.recipe.shortfall
     made = None
     if wanted == "prompts" and missing is not None:
-        made = prompts(missing, tables.lexicon, written.recipe.seed)
+        made = _prompts(missing, tables, written.recipe.seed)
     before, after, warnings = _looked_at(source, rows, choice.kept, tables)
+    balanced = choice.balanced
+    if balanced is not None and balanced.table["had"].sum() and not balanced.keep.sum():
+        warnings.append("no face fits the targets: where several are wanted at once, they exclude each other")
     files: tuple[str, ...] = ()
     if target is not None:
         extra = {SHORTFALL: missing if wanted != "none" else None, PROMPTS: made}
@@ -163,8 +167,20 @@ def _apply(
     return Applied(written, choice, before, after, made, tuple(warnings), target, files)
 
 
-def repeat(chosen: str | Path, out: str | Path | None = None, *, overwrite: bool = False) -> Applied:
+def repeat(
+    chosen: str | Path,
+    out: str | Path | None = None,
+    *,
+    scores: str | Path | None = None,
+    overwrite: bool = False,
+) -> Applied:
     """Do again what made a chosen set, with the recipe in its manifest and the same input.
+
+    Args:
+        chosen: the set.
+        out: the set to write; None writes nothing.
+        scores: where its input is now, if it has moved.
+        overwrite: replace a set that is there.
 
     Raises:
         InputError: the set was not chosen by a recipe, or its input has changed or is gone.
@@ -176,8 +192,9 @@ def repeat(chosen: str | Path, out: str | Path | None = None, *, overwrite: bool
             "this set was not chosen by a recipe", where=str(chosen), hint="curate apply RECIPE SCORES -o OUT"
         )
     written = parse_recipe(said["recipe"], said["name"])
-    source = _unchanged(said["source"], f"curate apply {chosen}/{RECIPE} anew")
-    likes = {name: _unchanged(record, "the set as it was") for name, record in said["like"].items()}
+    anew = f"curate apply {Path(chosen) / RECIPE} SCORES -o OUT, for the set as it is now"
+    source = _unchanged(said["source"], scores, anew)
+    likes = {name: _unchanged(record, None, anew) for name, record in said["like"].items()}
     tables = tables_of(Path(chosen), manifest)
     if tables.fingerprint != said["tables"]:
         raise InputError(
@@ -188,11 +205,15 @@ def repeat(chosen: str | Path, out: str | Path | None = None, *, overwrite: bool
     return _apply(written, source, likes, out, tables, overwrite=overwrite)
 
 
-def _unchanged(record: Mapping[str, Any], hint: str) -> ScoreSet:
-    """The set that a manifest names, as it was then."""
-    found = open_scores(record["folder"])
+def _unchanged(record: Mapping[str, Any], scores: str | Path | None, hint: str) -> ScoreSet:
+    """The set that a manifest names, as it was then, wherever it is now."""
+    folder = Path(scores or record["folder"])
+    if not folder.is_dir():
+        hint = "curate apply --from-manifest CHOSEN SCORES -o OUT, where SCORES is its new place"
+        raise InputError("the set that was chosen from is gone", where=str(folder), hint=hint)
+    found = open_scores(folder)
     if source_record(found)["sha256"] != record["sha256"]:
-        raise InputError("this score set has changed since", where=record["folder"], hint=hint)
+        raise InputError("this score set has changed since", where=str(folder), hint=hint)
     return found
 
 
@@ -210,8 +231,12 @@ def check(
     tables = tables_of(folder, manifest, words=words)
     everything = pl.Schema({c.name: c.polars for c in CATALOGUE})
     schema = everything if opened is None else opened.schema(opened.scan(tables))
+    likes = {name: open_scores(name) for name in written.recipe.likes}
     with _in(written):
-        plan(written.recipe, schema, tables.lexicon)
+        planned = plan(written.recipe, schema, tables.lexicon)
+        if opened is not None:
+            rows = opened.collect(opened.scan(tables).select(planned.reads))
+            planned.choose(rows, _targets(written, likes, tables))
     recipe_ = written.recipe
     where = len(recipe_.where)
     steps = [f"{where} clause{'s' if where != 1 else ''}"] if where else []
@@ -237,13 +262,29 @@ def steps_record(choice: Choice) -> dict[str, Any]:
     }
 
 
+def _prompts(missing: pl.DataFrame, tables: Tables, seed: int) -> pl.DataFrame:
+    """Prompts for the cells that ran dry."""
+    if "column" not in missing.columns:
+        return prompts(missing, tables.lexicon, seed)
+    # Levels of several marginals, each by itself. What is there but could not be taken needs no more of it.
+    short = missing.filter(pl.col("had") < pl.col("wanted")).with_columns(
+        missing=pl.col("wanted") - pl.col("had")
+    )
+    parts = [
+        prompts(rows.select(pl.col("level").alias(str(column)), "missing"), tables.lexicon, seed)
+        for (column,), rows in short.group_by("column", maintain_order=True)
+    ]
+    return pl.concat(parts, how="diagonal") if parts else prompts(missing.clear(), tables.lexicon, seed)
+
+
 @contextlib.contextmanager
 def _in(written: Written) -> Iterator[None]:
     """What turns out to be wrong with a recipe names its file."""
     try:
         yield
-    except RecipeError as error:
-        raise RecipeError(error.message, where=error.where or written.where, hint=error.hint) from None
+    except (RecipeError, QueryError) as error:
+        error.where = error.where or written.where
+        raise
 
 
 def _targets(written: Written, likes: Mapping[str, ScoreSet], tables: Tables) -> dict[str, pl.DataFrame]:

@@ -54,6 +54,11 @@ def check_place(source: ScoreSet, out: Path, *, overwrite: bool) -> None:
             where=str(out),
             hint="choose another place with -o",
         )
+    for above in here.parents:
+        if (above / FILE).is_file():
+            raise InputError("lies in another score set", where=str(out), hint="choose another place with -o")
+    if out.is_symlink() or out.is_file():
+        raise InputError("is no folder of its own", where=str(out), hint="choose another place with -o")
     if not out.exists():
         return
     if not overwrite:
@@ -130,7 +135,7 @@ def _write_rows(source: ScoreSet, rows: pl.LazyFrame | pl.DataFrame, folder: Pat
         schema = kept.collect_schema()
         step = _SHARD_ROWS_LANDMARKS if "landmarks" in schema else _SHARD_ROWS
         height = kept.select(pl.len()).collect().item()
-        for begin in range(0, height, step):
+        for begin in range(0, max(height, 1), step):  # no rows have columns, too
             shard = kept.slice(begin, step).collect()
             write_shard(Shard(next_shard(folder), _ROWS, scorers), shard)
         statuses = kept.group_by("status").agg(pl.len().alias("n")).sort("n", "status").collect()

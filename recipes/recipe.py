@@ -42,7 +42,7 @@ def _target(value: Any) -> Any:
 Target = Annotated[Any, BeforeValidator(_target)]
 Clause = Annotated[StrictStr, Field(min_length=1)]
 Clauses = Annotated[tuple[Clause, ...], BeforeValidator(_listed)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)]
 
 
 class _Part(BaseModel):
@@ -59,8 +59,8 @@ class Dedupe(_Part):
         keep: what makes a face the best: expressions, the most of it first; ties go to the next.
     """
 
-    hash_bits: Annotated[int, Field(ge=0, le=16)] = 6
-    au_distance: Annotated[float, Field(ge=0, le=1)] | None = 0.15
+    hash_bits: Annotated[int, Field(ge=0, le=16, strict=True)] = 6
+    au_distance: Annotated[float, Field(ge=0, le=1, strict=True)] | None = 0.15
     keep: Clauses = ("sharpness", "eye_distance")
 
 
@@ -142,7 +142,7 @@ class Recipe(_Part):
     balance: Balance | None = None
     pick: Pick | None = None
     shortfall: Literal["none", "table", "prompts"] = "table"
-    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=1 << 63, strict=True)] = 0
 
     @model_validator(mode="after")
     def _something(self) -> Recipe:

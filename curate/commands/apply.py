@@ -59,35 +59,42 @@ def apply(
       curate apply --from-manifest keep.scores -o again.scores
     """
     output = Output(json, quiet)
-    if out is None and not dry_run:
-        raise RecipeError("where shall the chosen set go?", where="-o", hint="-o keep.scores, or --dry-run")
     from curate.choosing import apply as run
     from curate.choosing import repeat
 
-    target = None if dry_run else out
     if from_manifest is not None:
-        if recipe is not None or scores is not None or affect is not None or words is not None:
+        if scores is not None or affect is not None or words is not None:
             raise RecipeError(
-                "the manifest says which recipe, which set and which tables",
+                "the manifest says which recipe and which tables; one set may be named, if it has moved",
                 where="--from-manifest",
                 hint=f"curate apply --from-manifest {typed(from_manifest)} -o again.scores",
             )
-        applied = repeat(from_manifest, target, overwrite=overwrite)
-    elif recipe is None or scores is None:
+        applied = repeat(from_manifest, _target(out, dry_run=dry_run), scores=recipe, overwrite=overwrite)
+    elif recipe is not None and scores is not None:
+        target = _target(out, dry_run=dry_run)
+        applied = run(recipe, scores, target, affect=affect, words=words, overwrite=overwrite)
+    else:
         raise RecipeError(
             "a recipe and a score set are needed",
             hint="curate apply balanced-expressions faces.scores -o keep.scores",
         )
-    else:
-        applied = run(recipe, scores, target, affect=affect, words=words, overwrite=overwrite)
     output.data(applied.document())
     _tell(applied, output, explain=explain)
+
+
+def _target(out: Path | None, *, dry_run: bool) -> Path | None:
+    """Where to write; None for a dry run."""
+    if dry_run:
+        return None
+    if out is None:
+        raise RecipeError("where shall the chosen set go?", where="-o", hint="-o keep.scores, or --dry-run")
+    return out
 
 
 def _tell(applied: Applied, output: Output, *, explain: bool) -> None:
     choice = applied.choice
     kept = int(choice.kept.sum())
-    output.plain(f"{applied.recipe.name}: {applied.recipe.recipe.description}")
+    output.plain(": ".join(filter(None, (applied.recipe.name, applied.recipe.recipe.description))))
     output.text(f"{kept:,} of {choice.ledger.height:,} rows are kept.")
     for warning in applied.warnings:
         output.plain(f"warning: {warning}")
@@ -100,7 +107,7 @@ def _tell(applied: Applied, output: Output, *, explain: bool) -> None:
         )
     if choice.balanced is not None:
         _tell_balance(choice.balanced.table, output)
-        for d in choice.balanced.distances:
+        for d in choice.balanced.distances if kept else ():
             output.text(
                 f"{d.of}: total variation to the target {d.tv_before:.3f} before, {d.tv_after:.3f} after; "
                 f"Jensen-Shannon {d.js_before:.3f}, {d.js_after:.3f}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from curate import InputError, RecipeError, apply, open_scores, score
+from curate import InputError, QueryError, RecipeError, apply, open_scores, score
 from curate.recipes.recipe import built_in_recipes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,6 +124,73 @@ def test_a_target_may_be_another_set_on_disk(scored: Path, mine: Path, tmp_path:
     applied = apply(mine, scored, tmp_path / "keep.scores")
     assert applied.choice.kept.sum() == 8
     assert repeat(tmp_path / "keep.scores").choice.ledger.equals(applied.choice.ledger)
+
+
+def test_an_input_that_has_moved_can_be_named(scored: Path, mine: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from curate.choosing import repeat
+
+    shutil.copytree(scored, tmp_path / "copy.scores")
+    first = apply(mine, tmp_path / "copy.scores", tmp_path / "keep.scores")
+    moved = (tmp_path / "copy.scores").rename(tmp_path / "moved.scores")
+    with pytest.raises(InputError, match="is gone"):
+        repeat(tmp_path / "keep.scores")
+    assert repeat(tmp_path / "keep.scores", scores=moved).choice.ledger.equals(first.choice.ledger)
+
+
+def test_nothing_chosen_is_still_a_set_with_columns(scored: Path, mine: Path, tmp_path: Path) -> None:
+    mine.write_text("where: yaw > 500", encoding="utf-8")
+    apply(mine, scored, tmp_path / "none.scores")
+    chosen = open_scores(tmp_path / "none.scores")
+    assert chosen.read().shape == (0, open_scores(scored).read().width)
+    assert apply(mine, tmp_path / "none.scores").choice.kept.sum() == 0
+
+
+def test_sets_that_are_read_or_lie_around_are_never_written_to(
+    scored: Path, mine: Path, tmp_path: Path
+) -> None:
+    apply(mine, scored, tmp_path / "a.scores")
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "link.scores").symlink_to(tmp_path / "a.scores")
+    mine.write_text(
+        f"balance: {{by: expression, target: {{like: {tmp_path / 'a.scores'}}}}}", encoding="utf-8"
+    )
+    for place in ("a.scores", "a.scores/in.scores", "file", "link.scores"):
+        with pytest.raises(InputError):
+            apply(mine, scored, tmp_path / place, overwrite=True)
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+    assert open_scores(tmp_path / "a.scores").manifest.choice is not None
+
+
+def test_prompts_for_several_distributions_name_the_levels_that_ran_dry(scored: Path, mine: Path) -> None:
+    mine.write_text(
+        "balance: {marginals: [{by: expression}, {by: band, target: {hot: .5}}], total: 200}\nshortfall: prompts",
+        encoding="utf-8",
+    )
+    made = apply(mine, scored).prompts
+    assert made is not None
+    assert "expression=anger" in made["cell"]
+    assert "band=hot" in made["cell"]
+    assert made.filter(pl.col("cell") == "expression=anger")["prompt"].n_unique() > 1
+
+
+def test_a_check_against_a_set_finds_what_only_its_rows_can_tell(scored: Path, mine: Path) -> None:
+    from curate.choosing import check
+
+    for text in (
+        "target: {angr: .3}, by: expression",
+        "by: yaw",
+        "by: image",
+        "by: expression, target: {like: no.scores}",
+    ):
+        mine.write_text(f"balance: {{{text}, total: 3}}", encoding="utf-8")
+        with pytest.raises((RecipeError, InputError)):
+            check(mine, scored)
+    mine.write_text("where: [temprature > 5]", encoding="utf-8")
+    with pytest.raises(QueryError) as error:
+        check(mine)
+    assert error.value.where == str(mine)
 
 
 def test_a_dry_run_writes_nothing(scored: Path, mine: Path, tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def test_text_that_nests_without_end_is_refused() -> None:
     assert refused("[" * 5000).message == "nested too deeply"
 
 
+@pytest.mark.parametrize("text", ["? [a, b]\n: c", "{a: b}: x"])
+def test_a_name_that_is_no_word_is_refused(text: str) -> None:
+    assert refused(text).message == "a field's name is a word"
+
+
 @pytest.mark.parametrize("text", ["", "- a", "just words", "\x00"])
 def test_what_is_no_table_is_refused(text: str) -> None:
     refused(text)
