@@ -57,8 +57,6 @@ def check_place(source: ScoreSet, out: Path, *, overwrite: bool) -> None:
     for above in here.parents:
         if (above / FILE).is_file():
             raise InputError("lies in another score set", where=str(out), hint="choose another place with -o")
-    if out.is_symlink() or out.is_file():
-        raise InputError("is no folder of its own", where=str(out), hint="choose another place with -o")
     if not out.exists():
         return
     if not overwrite:
@@ -96,6 +94,8 @@ def write_chosen(
     """
     started = time.monotonic()
     check_place(source, out, overwrite=overwrite)
+    if out.is_symlink() or out.is_file():
+        raise InputError("is no folder of its own", where=str(out), hint="choose another place with -o")
     with _replacing_folder(out) as folder:
         written = _write_rows(source, rows, folder)
         more(folder)
