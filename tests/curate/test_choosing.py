@@ -181,7 +181,6 @@ def test_a_check_against_a_set_finds_what_only_its_rows_can_tell(scored: Path, m
     for text in (
         "target: {angr: .3}, by: expression",
         "by: yaw",
-        "by: image",
         "by: expression, target: {like: no.scores}",
     ):
         mine.write_text(f"balance: {{{text}, total: 3}}", encoding="utf-8")
