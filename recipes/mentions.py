@@ -99,7 +99,8 @@ def _phrase(words: list[str], start: int, lexicon: Lexicon) -> tuple[Word | None
     for length in range(lexicon.starts.get(first, 0), 0, -1):
         # The end of the text makes a slice shorter, which then is another phrase or none.
         phrase = tuple(words[start : start + length])
-        if phrase in lexicon.phrases:
+        # A user's word cannot take the meaning from what refuses.
+        if phrase in lexicon.phrases and not (len(phrase) == 1 and first in _NOT):
             return lexicon.phrases[phrase], len(phrase), False
     if first.startswith("un") and (first[2:],) in lexicon.phrases:
         return lexicon.phrases[(first[2:],)], 1, True

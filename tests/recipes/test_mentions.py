@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -107,3 +108,10 @@ def test_long_texts_take_no_longer_than_their_length(unit: str) -> None:
     began = time.process_time()
     mentions(parse_prompt(unit * (20_000 // len(unit))), LEXICON)
     assert time.process_time() - began < 5
+
+
+def test_a_users_word_cannot_take_the_meaning_from_what_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("words:\n  not: {mixture: {anger: 1}, valence: 0, arousal: 0}\n", encoding="utf-8")
+    found = mentions(parse_prompt("not smiling"), load_lexicon(path))
+    assert [(mention.word.name, mention.refused) for mention in found] == [("smiling", True)]
