@@ -14,7 +14,7 @@ from curate.engines.local import LocalEngine
 from curate.errors import InputError
 from curate.known import Known
 from curate.manifest import FILE, Manifest, SourceRecord, begin_manifest, now, read_manifest
-from curate.metadata import NONE, open_metadata
+from curate.metadata import NONE, Metadata, open_metadata
 from curate.models.session import Device, resolve_device
 from curate.run import Progress, Run
 from curate.scorers.generation.scorer import Generation
@@ -197,6 +197,7 @@ def score(
             for name in aside
         ]
         warnings += _dead_heads(folder, tables)
+        warnings += _not_in_the_table(folder, said, are_files=pictures.kind != "dataset")
     return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, tuple(warnings))
 
 
@@ -266,6 +267,15 @@ def _counts(folder: Path) -> tuple[int, dict[str, int]]:
     counted = rows.group_by("status").len().sort("status")
     statuses = dict(counted.select(pl.col("status"), pl.col("len").cast(pl.Int64)).iter_rows())
     return rows["image"].n_unique(), statuses
+
+
+def _not_in_the_table(folder: Path, metadata: Metadata, *, are_files: bool) -> list[str]:
+    """A line where the named metadata table says nothing of some pictures of the set."""
+    if metadata.named is None:
+        return []
+    rows = open_scores(folder).scan().select("image", "sha256").unique("image").collect()
+    warning = metadata.missed(rows.iter_rows(), are_files=are_files)
+    return [warning] if warning else []
 
 
 def _dead_heads(folder: Path, tables: Tables) -> list[str]:

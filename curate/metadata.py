@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,49 +15,130 @@ from curate.sources.source import Input, as_text
 # As in Hugging Face's imagefolder.
 _NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 NONE = "none"
+# Of how a picture finds its row; a set that was made by other rules reads its tables again.
+_RULES = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTable:
+    """The user's table.
+
+    Attributes:
+        table: what it says.
+        folders: where its relative paths may begin: the folder that is scored, and the table's own.
+    """
+
+    table: MetadataTable
+    folders: tuple[Path, ...]
+
+    def find(self, image: str, content: str | None, *, is_file: bool) -> Said | None:
+        """What it says of a picture.
+
+        Args:
+            image: its `image`.
+            content: its sha256, which is needed where the table goes by that.
+            is_file: it is a path; else the row of a data set, `...#SPLIT/ROW`.
+        """
+        if self.table.by_content:
+            return self.table.find(content or "")
+        if not is_file:
+            return self.table.find(image.rpartition("#")[2], image)
+        path = Path(image)
+        relative = [str(path.relative_to(folder)) for folder in self.folders if path.is_relative_to(folder)]
+        return self.table.find(*relative, image) or self.table.find_bare(path.name)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A table that lies in the folder that is scored, or in a folder in it.
+
+    Attributes:
+        folder: where it lies: it speaks for what lies there, too, by paths that begin there.
+        name: its path in the folder that is scored.
+        table: what it says; None if it cannot be read.
+        error: why not.
+    """
+
+    folder: Path
+    name: str
+    table: MetadataTable | None = None
+    error: str = ""
+
+    def find(self, item: Input, path: Path) -> Said | None:
+        """What it says of a picture in its folder."""
+        if self.table is None:
+            return Said("table", errors=(f"{self.name}: {self.error}",))
+        if self.table.by_content:
+            return self.table.find(_content(item))
+        return self.table.find(as_text(str(path.relative_to(self.folder))), item.image)
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Tables, each with the folders that its relative paths may begin in.
+    """What tables say of pictures.
 
     Attributes:
-        tables: those that could be read.
-        errors: why others could not be, a line each; every row says so.
+        named: the user's table.
+        found: without one, those that were found, the innermost first.
     """
 
-    tables: tuple[tuple[tuple[Path, ...], MetadataTable], ...] = ()
-    errors: tuple[str, ...] = ()
+    named: NamedTable | None = None
+    found: tuple[FoundTable, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """What decides the answers, in 16 hexadecimal digits; "" where there is no table."""
-        parts = [table.sha256 for _, table in self.tables] + list(self.errors)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if parts else ""
+        parts = [self.named.table.sha256] if self.named else []
+        parts += [
+            f"{found.name} {found.table.sha256 if found.table else found.error}" for found in self.found
+        ]
+        return hashlib.sha256("\n".join([_RULES, *parts]).encode()).hexdigest()[:16] if parts else ""
 
     def about(self, item: Input) -> tuple[Said, ...]:
-        """What the tables say of a picture, found by the first of:
+        """What the tables say of a picture.
 
-        its path in the table's folder or in the folder that is scored, `SPLIT/ROW` of a data set, the whole of
-        `image`, its bare name, its content.
+        A table that was named finds it by the first of: its path in the folder that is scored or in the table's,
+        `SPLIT/ROW` of a data set, the whole of `image`, its bare name if no other row has that; or by its content.
+        Of tables that were found, the one that lies nearest above the picture and names it counts.
         """
-        if not self.tables and not self.errors:
+        if self.named:
+            content = _content(item) if self.named.table.by_content else None
+            answer = self.named.find(item.image, content, is_file=item.path is not None)
+            return (answer,) if answer else ()
+        said: list[Said] = []
+        if item.path is None or not self.found:
             return ()
-        said = [Said("table", errors=self.errors)] if self.errors else []
-        for folders, table in self.tables:
-            keys = [_content(item)] if table.by_content else _names(item, folders)
-            if (found := table.find(*keys)) is not None:
-                said.append(found)
+        path, nearest = Path(item.path), None
+        for found in self.found:
+            if nearest not in (None, found.folder):
+                break
+            if path.is_relative_to(found.folder) and (answer := found.find(item, path)):
+                said.append(answer)
+                nearest = found.folder if found.table else nearest
         return tuple(said)
 
+    def missed(self, pictures: Iterable[tuple[str, str | None]], *, are_files: bool) -> str:
+        """A warning where the named table has no row for some pictures of a set; "" where it has, or none is named.
 
-def _names(item: Input, folders: tuple[Path, ...]) -> list[str]:
-    """What a table in one of these folders may call a picture."""
-    if item.path is None:
-        return [item.image.rpartition("#")[2], item.image]
-    path = Path(item.path)
-    relative = [as_text(str(path.relative_to(folder))) for folder in folders if path.is_relative_to(folder)]
-    return [*relative, item.image, as_text(path.name)]
+        Args:
+            pictures: `image` and `sha256`.
+            are_files: they are files, and no rows of a data set.
+        """
+        if self.named is None:
+            return ""
+        answers = [self.named.find(image, content, is_file=are_files) for image, content in pictures]
+        matched, count = sum(answer is not None for answer in answers), len(answers)
+        if matched == count:
+            return ""
+        table = self.named.table
+        start = f"{as_text(str(table.path))} names {len(table):,} picture{'' if len(table) == 1 else 's'}; "
+        if matched:
+            return (
+                start
+                + f"{matched:,} of the {count:,} in the set {'is' if matched == 1 else 'are'} among them"
+            )
+        first = f": its first is {table.first}" if len(table) else ""
+        return start + f"none of the {count:,} in the set is among them{first}"
 
 
 def open_metadata(named: str | Path | None, folder: Path | None) -> Metadata:
@@ -68,23 +150,29 @@ def open_metadata(named: str | Path | None, folder: Path | None) -> Metadata:
             `metadata.csv`, `metadata.jsonl` or `metadata.parquet` are used where none is named.
 
     Raises:
-        InputError: the named table cannot be read. One that merely lies there is an error of the rows.
+        InputError: the named table cannot be read, or has two rows for a picture. Where one merely lies there,
+            that is an error of the rows.
     """
     if named is not None and str(named) != NONE:
         table = MetadataTable(Path(named))
+        if table.twice:
+            raise InputError(table.twice[0], where=as_text(str(named)), hint="leave one row for each picture")
         beside = table.path.absolute().parent
-        return Metadata((((beside,) if folder is None else (folder, beside), table),))
+        folders = (beside,) if folder is None else (folder, beside)
+        return Metadata(NamedTable(table, tuple(Path(as_text(str(each))) for each in folders)))
     if named is not None or folder is None:
         return Metadata()
-    tables, errors = [], []
-    for path in sorted(path for name in _NAMES for path in (folder / name, *folder.glob(f"*/{name}"))):
+    found = []
+    paths = [path for name in _NAMES for path in (folder / name, *folder.glob(f"*/{name}"))]
+    for path in sorted(paths, key=lambda path: (-len(path.parts), path)):
         if not path.is_file() or path.is_symlink():
             continue
+        name = as_text(str(path.relative_to(folder)))
         try:
-            tables.append(((path.parent,), MetadataTable(path)))
+            found.append(FoundTable(path.parent, name, MetadataTable(path)))
         except InputError as error:
-            errors.append(f"{as_text(str(path.relative_to(folder)))}: {error.message}")
-    return Metadata(tuple(tables), tuple(errors))
+            found.append(FoundTable(path.parent, name, error=error.message))
+    return Metadata(found=tuple(found))
 
 
 def _content(item: Input) -> str:

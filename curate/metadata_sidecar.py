@@ -6,7 +6,9 @@ import os
 import stat
 from pathlib import Path
 
+from curate.metadata_text import text_of
 from curate.scorers.said import Said
+from curate.sources.source import as_text
 
 MAX_BYTES = 1 << 20
 # The second one is what gallery-dl and its like write.
@@ -35,16 +37,17 @@ def read_sidecars(picture: str) -> tuple[Said, ...]:
             if beside == path:
                 continue
             text, error = _read(beside)
-            if error:
-                found.append(Said("sidecar", errors=(f"{beside.name} {error}",)))
-            elif any(letter.isalpha() for letter in text):
-                found.append(Said("sidecar", {key: text}))
+            errors = (f"{as_text(beside.name)} {error}",) if error else ()
+            if any(letter.isalpha() for letter in text):
+                found.append(Said("sidecar", {key: text}, errors))
                 break
+            if errors:
+                found.append(Said("sidecar", errors=errors))
     return tuple(found)
 
 
 def _read(path: Path) -> tuple[str, str]:
-    """The text of a file, and why it could not be read; nothing of both where there is none."""
+    """The text of a file, and why it, or some of it, could not be read; nothing of both where there is none."""
     try:
         handle = os.open(path, _FLAGS)
     except FileNotFoundError:
@@ -62,6 +65,4 @@ def _read(path: Path) -> tuple[str, str]:
             data = file.read(MAX_BYTES + 1)
         except OSError as error:
             return "", f"cannot be read: {(error.strerror or str(error)).lower()}"
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace"), ""
-    return data.decode("utf-8-sig", "replace"), ""
+    return text_of(data)

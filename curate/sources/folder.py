@@ -24,7 +24,9 @@ from pathlib import Path
 from curate.errors import InputError
 from curate.sources.source import Source, absolute, as_text, file_input, short_name
 
-_WORDS_AND_TABLES = ".txt .lst .md .rst .log .json .jsonl .ndjson .yaml .yml .toml .ini .xml .html .csv .tsv"
+_WORDS_AND_TABLES = (
+    ".txt .caption .lst .md .rst .log .json .jsonl .ndjson .yaml .yml .toml .ini .xml .html .csv .tsv"
+)
 _ARRAYS_AND_WEIGHTS = ".parquet .arrow .feather .npy .npz .pkl .h5 .safetensors .ckpt .pt .pth .onnx .gguf"
 _CODE_AND_CACHES = ".py .pyc .ipynb .sh .db"  # Windows keeps its thumbnails in Thumbs.db
 OTHER_ENDINGS = frozenset(f"{_WORDS_AND_TABLES} {_ARRAYS_AND_WEIGHTS} {_CODE_AND_CACHES}".split())

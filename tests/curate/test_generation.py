@@ -282,7 +282,7 @@ def test_the_columns_of_a_data_set(pictures: Path, tmp_path: Path) -> None:
 def test_tables_in_the_folders_of_splits(pictures: Path) -> None:
     (pictures / "train").mkdir()
     (pictures / "train" / "metadata.csv").write_text("file_name,text\nx.png,hello\n")
-    assert len(open_metadata(None, pictures).tables) == 1
+    assert [found.name for found in open_metadata(None, pictures).found] == ["train/metadata.csv"]
     assert open_metadata("none", pictures).fingerprint == ""
 
 
