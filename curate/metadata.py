@@ -126,8 +126,10 @@ class Metadata:
         """
         if self.named is None:
             return ""
-        answers = [self.named.find(image, content, is_file=are_files) for image, content in pictures]
-        matched, count = sum(answer is not None for answer in answers), len(answers)
+        matched = count = 0
+        for image, content in pictures:
+            count += 1
+            matched += self.named.find(image, content, is_file=are_files) is not None
         if matched == count:
             return ""
         table = self.named.table
