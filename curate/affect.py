@@ -159,8 +159,7 @@ def up_to_date(rows: pl.LazyFrame, folder: Path, manifest: Manifest, tables: Tab
         tables: None takes those that the set was made with, if they were the user's own, and else the shipped ones.
     """
     if tables is None:
-        own = any(record and record.file for record in (manifest.affect, manifest.lexicon))
-        if not own and manifest.derived == _shipped():
+        if not manifest.own_tables and manifest.derived == _shipped():
             return rows
         tables = tables_of(folder, manifest)
     return rows if manifest.derived == tables.fingerprint else derive(rows, tables)

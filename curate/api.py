@@ -28,7 +28,6 @@ from curate.target import check_folder, default_folder, locked
 
 # A worker on a GPU needs memory there for every network.
 _GPU_WORKERS = 4
-_FACES_CHECKED = 100_000
 DEFAULT_SCORERS = ("mesh", "quality", "lite", "generation")
 
 
@@ -196,7 +195,7 @@ def score(
             f"a damaged file was set aside as {name}; what it held of this source was scored again"
             for name in aside
         ]
-        warnings += _dead_heads(folder, tables)
+        warnings += _dead_heads(folder, tables, statuses.get("ok", 0))
         warnings += _not_in_the_table(folder, said, are_files=pictures.kind != "dataset")
     return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, tuple(warnings))
 
@@ -278,14 +277,13 @@ def _not_in_the_table(folder: Path, metadata: Metadata, *, are_files: bool) -> l
     return [warning] if warning else []
 
 
-def _dead_heads(folder: Path, tables: Tables) -> list[str]:
-    """What speaks against the action units of a set; of a large one so many faces, evenly spread, are enough."""
+def _dead_heads(folder: Path, tables: Tables, faces: int) -> list[str]:
+    """What speaks against the action units of a set; no more of its faces are read than are looked at."""
     import polars as pl
 
-    from curate.recipes.signal import READS, dead_heads
+    from curate.recipes.signal import ENOUGH, READS, dead_heads
 
     rows = open_scores(folder).scan(tables)
     rows = rows.select(name for name in rows.collect_schema().names() if name in ("status", *READS))
     rows = rows.filter(pl.col("status") == "ok").drop("status")
-    scored = rows.select(pl.len()).collect().item()
-    return dead_heads(rows.gather_every(max(scored // _FACES_CHECKED, 1)).collect(), tables.affect)
+    return dead_heads(rows.gather_every(max(faces // ENOUGH, 1)).collect(), tables.affect)

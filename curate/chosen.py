@@ -99,7 +99,8 @@ def write_chosen(
     with _replacing_folder(out) as folder:
         written = _write_rows(source, rows, folder)
         more(folder)
-        keep_tables(tables or tables_of(source.folder, source.manifest), folder)
+        if tables is not None or source.manifest.own_tables:  # the shipped words take a while to read
+            keep_tables(tables or tables_of(source.folder, source.manifest), folder)
         derived: dict[str, Any] = {}
         if tables is not None:
             derived = {**tables.records(written["columns"]), "derived": tables.fingerprint}

@@ -106,6 +106,11 @@ class Manifest(_Part):
     derived: str | None = None
     choice: dict[str, Any] | None = None
 
+    @property
+    def own_tables(self) -> bool:
+        """Whether derived columns were made with a table of the user's own."""
+        return any(record is not None and record.file for record in (self.affect, self.lexicon))
+
     def write(self, folder: Path) -> None:
         """Replace the folder's manifest in one step; InputError where it cannot be written."""
         with replacing(folder / FILE) as partial:

@@ -17,7 +17,7 @@ READS = (*EXPRESSIONS, *(f"au{n:02}" for n in INTENSITY_AUS), *(f"au{n:02}_p" fo
 _FACES = 20
 _CORRELATED_FACES = 50
 # Of more than this, every second, third ... face is looked at.
-_ENOUGH = 100_000
+ENOUGH = 100_000
 # Expressivity whose standard deviation is less than this has nothing to correlate with.
 _SPREAD = 0.1
 _CORRELATION = 0.2
@@ -46,7 +46,7 @@ def dead_heads(frame: pl.DataFrame, affect: Affect | None = None) -> list[str]:
     if not heads or not set(EXPRESSIONS) <= set(frame.columns):
         return []
     rows = frame.select(*EXPRESSIONS, *heads).drop_nulls()
-    rows = rows.gather_every(max(rows.height // _ENOUGH, 1))
+    rows = rows.gather_every(max(rows.height // ENOUGH, 1))
     if rows.height < _FACES or rows.select(EXPRESSIONS).n_unique() < _FACES:
         return []
     warnings = []

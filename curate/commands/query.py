@@ -139,9 +139,8 @@ def _tables(opened: ScoreSet, affect: str | None, words: str | None) -> Tables |
     """Tables that are not the shipped ones; those take a while to read, and few queries need them."""
     from curate.affect import tables_of
 
-    manifest = opened.manifest
-    own = any(record and record.file for record in (manifest.affect, manifest.lexicon))
-    return tables_of(opened.folder, manifest, affect, words) if affect or words or own else None
+    asked = affect or words or opened.manifest.own_tables
+    return tables_of(opened.folder, opened.manifest, affect, words) if asked else None
 
 
 def _hashes(tables: Tables | None) -> dict[str, Any]:
