@@ -292,7 +292,7 @@ def _targets(written: Written, likes: Mapping[str, ScoreSet], tables: Tables) ->
     balance = written.recipe.balance
     if balance is None:
         return {}
-    columns = [by.column for by in (*balance.by, *(m.by for m in balance.marginals))]
+    columns = balance.columns
     found = {}
     for name, other in likes.items():
         rows = other.scan(tables).filter(pl.col("status") == "ok")

@@ -129,11 +129,17 @@ class Plan:
         """Of each cell so many rows, the best or the most different."""
         pick = self.recipe.pick or Pick()
         order = best_first(alive, self.order, self.recipe.seed)
-        taken = _first_of_each(order, cell, keep)
+        # The rows of each cell stand together, best first.
+        by_cell = order[np.argsort(cell[order], kind="stable")]
+        counts = np.bincount(cell, minlength=len(keep))
+        ends = np.cumsum(counts)
+        place = np.arange(len(by_cell)) - (ends - counts)[cell[by_cell]]
+        taken = np.zeros(len(cell), bool)
+        taken[by_cell] = place < keep[cell[by_cell]]
         if pick.diversity == "au":
             vectors = au_vectors(alive)
-            for number in np.flatnonzero(np.bincount(cell, minlength=len(keep)) > keep):
-                members = order[cell[order] == number]
+            for number in np.flatnonzero(counts > keep):
+                members = by_cell[ends[number] - counts[number] : ends[number]]
                 taken[members] = False
                 taken[members[k_centre(vectors[members], int(keep[number]), np.arange(len(members)))]] = True
         out = np.flatnonzero(~taken)
@@ -176,9 +182,8 @@ def plan(recipe: Recipe, schema: Mapping[str, pl.DataType], lexicon: Lexicon | N
                 )
             reads |= {*au_columns(schema)}
     if recipe.balance is not None:
-        columns = [by.column for by in (*recipe.balance.by, *(m.by for m in recipe.balance.marginals))]
-        _need(columns, schema, "balance")
-        reads |= {*columns}
+        _need(recipe.balance.columns, schema, "balance")
+        reads |= {*recipe.balance.columns}
     for query in (*where, *(one.by for one in (*best, *order))):
         reads |= query.reads
     return Plan(recipe, tuple(name for name in schema if name in reads), where, tuple(best), tuple(order))
@@ -208,16 +213,3 @@ def _drop_duplicates(funnel: Funnel, faces: pl.DataFrame, dedupe: Dedupe, order:
     reasons = "a near-duplicate of " + faces["image"].gather(keeper[out])
     same = "" if dedupe.au_distance is None else f", action units within {dedupe.au_distance:g}"
     funnel.drop("dedupe", f"within {dedupe.hash_bits} bits{same}", funnel.rows()[out], reasons)
-
-
-def _first_of_each(
-    order: NDArray[np.intp], cell: NDArray[np.intp], keep: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Which rows are among the first `keep` of their cell."""
-    by_cell = order[np.argsort(cell[order], kind="stable")]
-    counts = np.bincount(cell, minlength=len(keep))
-    starts = np.cumsum(counts) - counts
-    place = np.arange(len(by_cell)) - starts[cell[by_cell]]
-    taken = np.zeros(len(cell), bool)
-    taken[by_cell] = place < keep[cell[by_cell]]
-    return taken

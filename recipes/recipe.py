@@ -96,10 +96,14 @@ class Balance(_Part):
             raise ValueError("`per_cell` goes with `by` alone: not with total, target or marginals")
         if self.marginals and "target" in self.model_fields_set:
             raise ValueError("with `marginals`, each of them has its own target")
-        columns = [by.column for by in (*self.by, *(m.by for m in self.marginals))]
-        if len(set(columns)) < len(columns):
+        if len(set(self.columns)) < len(self.columns):
             raise ValueError("a column is named twice")
         return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it balances by, whether in cells or each by itself."""
+        return tuple(by.column for by in (*self.by, *(marginal.by for marginal in self.marginals)))
 
 
 class Pick(_Part):
