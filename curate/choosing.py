@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from curate.affect import Tables, tables_of
-from curate.chosen import check_place, source_record, write_chosen
+from curate.chosen import check_place, rows_at, source_record, write_chosen
 from curate.errors import InputError, QueryError, RecipeError
 from curate.recipes.association import DEFAULT_COLUMNS, association
 from curate.recipes.choose import Choice, plan
@@ -26,7 +26,6 @@ REJECTED = "_rejected"
 RECIPE = "recipe.yaml"
 SHORTFALL = "shortfall.csv"
 PROMPTS = "prompts.csv"
-_ROW = "_row"
 # What a step of a recipe measures: the association of these with anything else is what choosing may change.
 _MEASURED = "expression"
 
@@ -157,7 +156,7 @@ def _apply(
         }
         write_chosen(
             source,
-            _rows_of(rows, choice.kept),
+            rows_at(rows, choice.kept.arg_true()),
             target,
             choice=record,
             overwrite=overwrite,
@@ -316,11 +315,6 @@ def _looked_at(
     frame = source.collect(rows.select(name for name in schema if name in read))
     # Faces without an expression count for neither; those that were not scored have none.
     return association(frame), association(frame.filter(kept)), dead_heads(frame, tables.affect)
-
-
-def _rows_of(rows: pl.LazyFrame, wanted: pl.Series) -> pl.LazyFrame:
-    numbers = wanted.arg_true().implode()
-    return rows.with_row_index(_ROW).filter(pl.col(_ROW).is_in(numbers)).drop(_ROW)
 
 
 def _write_more(

@@ -67,6 +67,14 @@ def check_place(source: ScoreSet, out: Path, *, overwrite: bool) -> None:
         raise InputError("is a folder and no score set", where=str(out), hint="choose another place with -o")
 
 
+def rows_at(rows: pl.LazyFrame, numbers: pl.Series) -> pl.LazyFrame:
+    """The rows with these numbers, in the order in which they stand."""
+    import polars as pl
+
+    number = pl.col("_row")
+    return rows.with_row_index("_row").filter(number.is_in(numbers.implode())).drop("_row")
+
+
 def write_chosen(
     source: ScoreSet,
     rows: pl.LazyFrame | pl.DataFrame,

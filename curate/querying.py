@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from curate.affect import Tables, up_to_date
+from curate.chosen import rows_at
 from curate.errors import InputError
 from curate.recipes.query import Order, Query, prepare
 from curate.scoreset import ScoreSet
@@ -69,8 +70,7 @@ class Matches:
 
     def chosen(self) -> pl.LazyFrame:
         """The rows that match, whole, as they stand in the set and in its order."""
-        numbers = self.numbers.sort().implode()
-        return self.source.stored().with_row_index(_ROW).filter(pl.col(_ROW).is_in(numbers)).drop(_ROW)
+        return rows_at(self.source.stored(), self.numbers)
 
     def first(self, count: int | None) -> Matches:
         """The first so many of them; all, where `count` is None."""
