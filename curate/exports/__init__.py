@@ -1,0 +1,1 @@
+"""Handing on: one format a file."""
