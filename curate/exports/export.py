@@ -1,0 +1,378 @@
+"""`curate export` as a function: a plan, its parts one after the other, and a manifest at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from curate.chosen import source_record
+from curate.errors import ExportError
+from curate.exports.files import JOURNAL_FOLDER, Files, Written
+from curate.exports.format import Format
+from curate.exports.formats import find_format
+from curate.exports.job import Job, open_job
+from curate.exports.journal import Journal, repair_journal, start_journal
+from curate.exports.part import Part
+from curate.exports.place import LOCK, check_place, check_sources, clear_replaced, list_replaced, look
+from curate.exports.record import Record, first_left_out, licences, write_record
+from curate.exports.stock import Stock
+from curate.manifest import now, versions
+from curate.pictures import Picture, file_of
+from curate.scorers.columns import suggest
+from curate.scoreset import ScoreSet, open_scores
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an export is.
+
+    Attributes:
+        unit: what is counted: `pictures`, or `parts` where the format has no pictures.
+        total: how many there are.
+        done: how many are written, or were left out.
+        kept: how many of these were there from a run before.
+    """
+
+    unit: str
+    total: int
+    done: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export has written, or, of a dry run, would write.
+
+    Attributes:
+        folder: where.
+        format: what.
+        rows, pictures: faces and pictures in it.
+        files: how many, without the manifest and its list.
+        bytes: of these files; of a dry run, of the pictures that are copied, None where only reading would tell.
+        kept: parts that were there from a run before.
+        parts: parts there are.
+        left_out_rows: rows of the set that are not in it, by why.
+        left_out: pictures that cannot be had: `image` -> why. A dry run does not compare contents.
+        renamed: pictures that are called otherwise: path -> the name that was to be.
+        dry_run: whether nothing was written.
+        seconds: that it took.
+    """
+
+    folder: Path
+    format: str
+    rows: int
+    pictures: int
+    files: int
+    bytes: int | None
+    kept: int
+    parts: int
+    left_out_rows: Mapping[str, int]
+    left_out: Mapping[str, str]
+    renamed: Mapping[str, str]
+    dry_run: bool
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether every picture that was asked for could be had."""
+        return not self.left_out
+
+    def document(self) -> dict[str, Any]:
+        """All of it, for machines."""
+        return {**self.__dict__, "folder": str(self.folder), "seconds": round(self.seconds, 3)}
+
+
+def export(
+    scores: ScoreSet | str | Path,
+    out: str | Path,
+    *,
+    to: str | Format,
+    where: str | None = None,
+    dry_run: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    **options: object,
+) -> Exported:
+    """Hand on the faces of a score set.
+
+    A run that was stopped or killed goes on when it is called again with the same arguments.
+
+    Args:
+        scores: the set; its rows with status `ok` are handed on.
+        out: a new folder, the same export unfinished, or an empty folder.
+        to: a format by name (`curate.exports.formats.FORMATS`), or a format with its options.
+        where: a query; only faces for which it is true.
+        dry_run: look, count, and write nothing.
+        overwrite: replace an export that is there.
+        on_progress: is told how far it is.
+        options: of the format, where it is given by name.
+
+    Raises:
+        ExportError: the options make no sense, `out` is no place for it, or it cannot be written.
+        InputError: the set or its dataset cannot be read.
+        QueryError: the query makes no sense.
+    """
+    started = time.monotonic()
+    source = scores if isinstance(scores, ScoreSet) else open_scores(scores)
+    target = Path(out)
+    format = make_format(to, options) if isinstance(to, str) else to
+    check_place(source, target)
+    job = open_job(source, target, where, landmarks=format.landmarks)
+    if not job.rows.height:
+        raise ExportError("there is no face to hand on", where=str(source.folder), hint="another --where")
+    check_sources(job.pictures["image"], target)
+    parts = _ordered(format.plan(job))
+    fingerprint = _fingerprint(job, format, where, parts)
+    with _in_words(target):
+        journal = look(target, fingerprint, overwrite=overwrite)
+        kept = _kept(journal, parts)
+    if dry_run:
+        return _foreseen(job, format, parts, len(kept), time.monotonic() - started)
+    with _in_words(target), _locked(target):
+        journal = look(target, fingerprint, overwrite=overwrite)  # another run may have been here
+        if journal is None:
+            head = {"fingerprint": fingerprint, "format": format.name, "created": now()}
+            list_replaced(target)
+            journal = start_journal(target, head)
+        else:
+            repair_journal(journal)
+        clear_replaced(target)
+        kept = _kept(journal, parts)
+        _write_parts(job, format, parts, journal, kept, on_progress)
+        written = [file for part in parts for file in journal.done[part.key].files]
+        record = _record(job, format, where, journal, written)
+        write_record(record, written, job)
+        format.finish(job, target)
+    with _in_words(target):
+        journal.remove()
+    return Exported(
+        folder=target,
+        format=format.name,
+        rows=record.rows,
+        pictures=record.pictures,
+        files=record.files,
+        bytes=record.bytes,
+        kept=len(kept),
+        parts=len(parts),
+        left_out_rows=record.left_out_rows,
+        left_out=job.left_out,
+        renamed=job.renamed,
+        dry_run=False,
+        seconds=time.monotonic() - started,
+    )
+
+
+def make_format(name: str, options: Mapping[str, object]) -> Format:
+    """A format with options that people typed.
+
+    Raises:
+        ExportError: there is no such format or option, or a value is none that it takes.
+    """
+    kind = find_format(name)
+    try:
+        return kind(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]) if first["loc"] else ""
+        flag = f"--{option.replace('_', '-')}" if option else f"--to {name}"
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(f"--{field.replace('_', '-')}" for field in kind.model_fields) or "none"
+            raise ExportError(
+                f"is no option of {name}{suggest(option, kind.model_fields)}",
+                where=flag,
+                hint=f"its options: {known}",
+            ) from None
+        words = first["msg"].removeprefix("Value error, ")
+        raise ExportError(words[:1].lower() + words[1:], where=flag, hint="curate export --help") from None
+
+
+def _ordered(parts: Sequence[Part]) -> list[Part]:
+    """The last parts last."""
+    return sorted(parts, key=lambda part: part.last)
+
+
+def _fingerprint(job: Job, format: Format, where: str | None, parts: Sequence[Part]) -> str:
+    """What decides what is written."""
+    manifest = job.scores.manifest
+    said = {
+        "curate": version("curate-faces"),
+        "format": [format.name, format.version, format.model_dump(mode="json")],
+        "where": where,
+        "source": {name: value for name, value in source_record(job.scores).items() if name != "folder"},
+        "tables": [
+            manifest.derived,
+            *(table and table.sha256 for table in (manifest.affect, manifest.lexicon)),
+        ],
+    }
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    digest.update(_decisions(job.rows))
+    for part in parts:
+        digest.update(repr(part).encode())
+    return digest.hexdigest()
+
+
+def _decisions(rows: pl.DataFrame) -> bytes:
+    """What people decided, which is not in the set's shards."""
+    if "decision" not in rows.columns:
+        return b""
+    return "\n".join(value or "" for value in rows["decision"]).encode()
+
+
+def _kept(journal: Journal | None, parts: Sequence[Part]) -> frozenset[str]:
+    """Parts that are not written again; the last ones only where none is written at all."""
+    if journal is None:
+        return frozenset()
+    whole = {part.key for part in parts if journal.is_whole(part)}
+    if any(not part.last and part.key not in whole for part in parts):
+        return frozenset(part.key for part in parts if part.key in whole and not part.last)
+    return frozenset(whole)
+
+
+def _write_parts(
+    job: Job,
+    format: Format,
+    parts: Sequence[Part],
+    journal: Journal,
+    kept: frozenset[str],
+    on_progress: Callable[[Progress], None],
+) -> None:
+    images, contents = job.pictures["image"], job.pictures["sha256"]
+    left = [number for part in parts if part.key not in kept for number in part.pictures]
+    wanted = {images[n]: contents[n] for n in left}
+    pictured = any(part.pictures for part in parts)
+
+    def size(part: Part) -> int:
+        return len(part.pictures) if pictured else 1
+
+    progress = Progress("pictures" if pictured else "parts", sum(map(size, parts)))
+    progress.kept = progress.done = sum(size(part) for part in parts if part.key in kept)
+    on_progress(progress)
+    stock = Stock(job.scores.manifest.source, wanted, job.out / JOURNAL_FOLDER)
+    for part in parts:
+        if part.key in kept:
+            continue
+        problems: dict[str, str] = {}
+
+        def good(part: Part = part, problems: dict[str, str] = problems) -> Iterator[tuple[int, Picture]]:
+            for number in part.pictures:
+                picture = stock.take(images[number])
+                if picture.problem is not None:
+                    problems[picture.image] = job.left_out[picture.image] = picture.problem
+                else:
+                    yield number, picture
+                progress.done += 1
+                on_progress(progress)
+
+        journal.begin(part)
+        files = Files(job.out, part.files)
+        coming = good()
+        format.write(part, job, files, coming)
+        for _ in coming:
+            raise ValueError(f"{format.name} has not taken every picture of {part.key}")
+        journal.end(part, files.written, problems)
+        if not pictured:
+            progress.done += 1
+            on_progress(progress)
+
+
+def _record(
+    job: Job, format: Format, where: str | None, journal: Journal, written: Sequence[Written]
+) -> Record:
+    rows = job.handed_on().height
+    left_out_rows = dict(job.left_out_rows)
+    if rows < job.rows.height:
+        left_out_rows["picture"] = job.rows.height - rows
+    return Record(
+        format=format.name,
+        options=format.model_dump(mode="json"),
+        where=where,
+        fingerprint=journal.head["fingerprint"],
+        created=journal.head["created"],
+        finished=now(),
+        source=source_record(job.scores),
+        scores=job.scores.manifest.model_dump(mode="json"),
+        licences=licences(job),
+        rows=rows,
+        pictures=job.pictures.height - len(job.left_out),
+        files=len(written),
+        bytes=sum(file.bytes for file in written),
+        left_out_rows=left_out_rows,
+        left_out_pictures=len(job.left_out),
+        left_out=first_left_out(job),
+        renamed=len(job.renamed),
+        versions=versions(),
+    )
+
+
+def _foreseen(job: Job, format: Format, parts: Sequence[Part], kept: int, seconds: float) -> Exported:
+    """What would be written, by a look at the files' names and sizes."""
+    pictured = sorted({number for part in parts for number in part.pictures})
+    size: int | None = 0
+    for number in pictured:
+        image = job.pictures["image"][number]
+        try:
+            found = Path(file_of(image)).stat().st_size
+            size = size + found if size is not None and format.copies() else size
+        except FileNotFoundError:
+            if job.scores.manifest.source.kind == "dataset":
+                size = None
+            else:
+                job.left_out[image] = "no such file"
+        except OSError as error:
+            job.left_out[image] = f"cannot be read: {(error.strerror or str(error)).lower()}"
+    rows = job.handed_on().height
+    return Exported(
+        folder=job.out,
+        format=format.name,
+        rows=rows,
+        pictures=job.pictures.height - len(job.left_out),
+        files=sum(len(part.files) for part in parts),
+        bytes=size,
+        kept=kept,
+        parts=len(parts),
+        left_out_rows=job.left_out_rows,
+        left_out=job.left_out,
+        renamed=job.renamed,
+        dry_run=True,
+        seconds=seconds,
+    )
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """One run at a time in a folder."""
+    folder = out / JOURNAL_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_symlink():
+        raise ExportError("is a link, and nothing is written through links", where=str(folder))
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise ExportError(
+            "another run is writing here", where=str(out), hint="wait for it, or choose another place"
+        ) from None
+
+
+@contextlib.contextmanager
+def _in_words(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ExportError(
+            f"cannot be written: {reason}",
+            where=error.filename if isinstance(error.filename, str) else str(out),
+            hint="make room or choose another place; the same command then goes on where this one stopped",
+        ) from error

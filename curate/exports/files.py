@@ -1,0 +1,125 @@
+"""Files of an export: each is written under a temporary name and gets its own when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from curate.errors import ExportError
+
+# Temporary files and the journal of an unfinished export.
+JOURNAL_FOLDER = ".curate-export"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file of an export.
+
+    Attributes:
+        path: below OUT, with `/` between folders.
+        bytes: its size; of a symbolic link, that of the file it leads to.
+        sha256: of its content.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Files:
+    """Where a part is written.
+
+    Args:
+        out: the folder of the export.
+        allowed: the files that the part may write.
+    """
+
+    def __init__(self, out: Path, allowed: Collection[str]) -> None:
+        self._out, self._allowed = out, frozenset(allowed)
+        self._temporary = out / JOURNAL_FOLDER / "partial"
+        self._folders: set[Path] = set()
+        self.written: list[Written] = []
+
+    def write(self, path: str, data: bytes, *, sha256: str | None = None) -> None:
+        """Write a file of these bytes; `sha256` where it is known already."""
+        self._clear()
+        with self._temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        self._place(path, len(data), sha256 or hashlib.sha256(data).hexdigest())
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[IO[bytes]]:
+        """A new file to write to; where the block fails there is none."""
+        with self.temporary(path) as name, name.open("xb") as file:
+            yield file
+
+    @contextlib.contextmanager
+    def temporary(self, path: str) -> Iterator[Path]:
+        """A name under which something else writes the file; where the block fails there is none."""
+        self._clear()
+        yield self._temporary
+        with self._temporary.open("r+b") as file:  # Windows syncs what is open for writing only
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+            size = file.tell()
+        self._place(path, size, digest)
+
+    def link(self, path: str, source: str, *, symbolic: bool, size: int, sha256: str) -> None:
+        """A second name of a file.
+
+        Args:
+            path: the new name, below OUT.
+            source: the file, as the operating system knows it.
+            symbolic: a symbolic link to its absolute path instead of a hard link.
+            size, sha256: of its content, which was looked at.
+
+        Raises:
+            ExportError: the file systems do not have this link.
+        """
+        self._clear()
+        try:
+            if symbolic:
+                self._temporary.symlink_to(source)
+            else:
+                # Of a symbolic link, the file it leads to: a link to a link may not last.
+                os.link(os.path.realpath(source), self._temporary)
+        except OSError as error:
+            kind = "symlink" if symbolic else "hardlink"
+            reason = (error.strerror or str(error)).lower()
+            raise ExportError(
+                f"a {kind} to {source} cannot be made: {reason}",
+                where=path,
+                hint="--mode copy" if symbolic else "--mode copy, or --mode symlink",
+            ) from error
+        self._place(path, size, sha256)
+
+    def _clear(self) -> None:
+        self._temporary.unlink(missing_ok=True)
+
+    def _place(self, path: str, size: int, sha256: str) -> None:
+        """Give the temporary file its name. What has that name is replaced, never written to."""
+        if path not in self._allowed:
+            raise ValueError(f"{path} is not in the part's plan")
+        final = self._out / path
+        self._make_folder(final.parent)
+        self._temporary.replace(final)
+        # Where both are names of one file already, a rename leaves both.
+        self._temporary.unlink(missing_ok=True)
+        self.written.append(Written(path, size, sha256))
+
+    def _make_folder(self, folder: Path) -> None:
+        """Folders below OUT, none of them a link that would lead elsewhere."""
+        if folder in self._folders or folder == self._out:
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        if folder.is_symlink():
+            raise ExportError("is a link, and nothing is written through links", where=str(folder))
+        self._folders.add(folder)

@@ -1,0 +1,140 @@
+"""The journal of an unfinished export: which parts are done, and what may lie half written.
+
+`OUT/.curate-export/journal.jsonl`, a JSON object a line: a head with the fingerprint of the plan, then for each part
+what it is about to write and, when it is on disk, what it has written. A line that a kill has cut short does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curate.exports.files import JOURNAL_FOLDER, Written
+from curate.exports.part import Part
+
+_FILE = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A part that is on disk.
+
+    Attributes:
+        files: what it wrote.
+        left_out: pictures of it that could not be had: `image` -> why.
+    """
+
+    files: tuple[Written, ...]
+    left_out: Mapping[str, str]
+
+
+@dataclass
+class Journal:
+    """The journal of the export in a folder.
+
+    Attributes:
+        out: the folder.
+        head: `fingerprint`, `format`, `created`.
+        begun: files that may be there, of parts that were begun.
+        done: parts by their key.
+    """
+
+    out: Path
+    head: dict[str, Any]
+    begun: set[str] = field(default_factory=set)
+    done: dict[str, Done] = field(default_factory=dict)
+
+    def begin(self, part: Part) -> None:
+        """A part is about to be written."""
+        self.done.pop(part.key, None)
+        self._append({"begin": part.key, "files": part.files})
+
+    def end(self, part: Part, files: Sequence[Written], left_out: Mapping[str, str]) -> None:
+        """A part is on disk."""
+        sync_folders(self.out, [file.path for file in files])
+        self._append({"end": part.key, "files": [asdict(file) for file in files], "left_out": left_out})
+        self.done[part.key] = Done(tuple(files), left_out)
+
+    def is_whole(self, part: Part) -> bool:
+        """Whether a part was written, nothing of it was left out, and all of it is still there."""
+        done = self.done.get(part.key)
+        if done is None or done.left_out:
+            return False
+        try:
+            return all((self.out / file.path).stat().st_size == file.bytes for file in done.files)
+        except OSError:
+            return False
+
+    def remove(self) -> None:
+        """The export is finished."""
+        folder = self.out / JOURNAL_FOLDER
+        for path in folder.iterdir():
+            if path.name != _FILE:  # it goes last: as long as it is there, the same command clears up
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        (folder / _FILE).unlink(missing_ok=True)
+        folder.rmdir()
+
+    def _append(self, line: dict[str, Any]) -> None:
+        with (self.out / JOURNAL_FOLDER / _FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def start_journal(out: Path, head: dict[str, Any]) -> Journal:
+    """The journal of a new export, in place of any other."""
+    path = out / JOURNAL_FOLDER / _FILE
+    partial = path.with_name(f"{_FILE}.partial")
+    partial.write_text(json.dumps(head) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return Journal(out, head)
+
+
+def read_journal(out: Path) -> Journal | None:
+    """The journal of what is unfinished in a folder; None where there is none, or not yet a head."""
+    path = out / JOURNAL_FOLDER / _FILE
+    if (out / JOURNAL_FOLDER).is_symlink() or not path.is_file():
+        return None
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    lines = []
+    for line in whole.splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:  # a power cut, not a kill: what follows is no more to be trusted
+            break
+    if not lines or "fingerprint" not in lines[0]:
+        return None
+    journal = Journal(out, lines[0])
+    for line in lines[1:]:
+        if "begin" in line:
+            journal.begun.update(line["files"])
+            journal.done.pop(line["begin"], None)
+        else:
+            files = tuple(Written(**file) for file in line["files"])
+            journal.done[line["end"]] = Done(files, line["left_out"])
+    return journal
+
+
+def repair_journal(journal: Journal) -> None:
+    """Cut away the half line of a kill, so that the next line begins a line."""
+    path = journal.out / JOURNAL_FOLDER / _FILE
+    with path.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def sync_folders(out: Path, paths: Sequence[str]) -> None:
+    """Make renames last, where the system lets folders be opened."""
+    if os.name == "nt":
+        return
+    for folder in {(out / path).parent for path in paths}:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

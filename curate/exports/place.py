@@ -1,0 +1,182 @@
+"""Where an export may go, and what becomes of what is there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from curate.errors import ExportError
+from curate.exports.files import JOURNAL_FOLDER
+from curate.exports.job import FILES, MANIFEST
+from curate.exports.journal import Journal, read_journal
+from curate.manifest import FILE
+from curate.pictures import file_of
+
+if TYPE_CHECKING:
+    from curate.scoreset import ScoreSet
+
+_FILE_ENDINGS = (".csv", ".json", ".jsonl", ".parquet", ".tar", ".txt", ".zip")
+# What was there before and is on its way out.
+_OLD = "replaced.jsonl"
+LOCK = "lock"
+_ELSEWHERE = "choose another place"
+
+
+def check_place(scores: ScoreSet, out: Path) -> None:
+    """That a set may be exported to a place, whatever is there.
+
+    Raises:
+        ExportError: it is no folder; or it is, lies in or holds the score set or the folder its pictures are from; or
+            it lies in another score set or another export.
+    """
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise ExportError("is no folder of its own", where=str(out), hint=_ELSEWHERE)
+    if out.suffix.lower() in _FILE_ENDINGS and not out.exists():
+        hint = f"name a folder: {out.with_suffix('')}; single tables: curate query SCORES true -o {out.name}"
+        raise ExportError("an export is a folder", where=str(out), hint=hint)
+    here = out.resolve()
+    homes = [(scores.folder.resolve(), "the score set")]
+    source = scores.manifest.source
+    if source.kind in ("folder", "dataset") and Path(source.location).is_dir():
+        homes.append((Path(source.location).resolve(), "the folder of the pictures"))
+    for home, what in homes:
+        if here == home or here in home.parents or home in here.parents:
+            raise ExportError(
+                f"an export is never written onto, into or around {what}: {home}",
+                where=str(out),
+                hint=_ELSEWHERE,
+            )
+    for above in here.parents:
+        if (above / MANIFEST).is_file() or (above / JOURNAL_FOLDER).is_dir():
+            raise ExportError(f"lies in another export: {above}", where=str(out), hint=_ELSEWHERE)
+        if (above / FILE).is_file() and next(above.glob("part-*.parquet"), None):
+            raise ExportError(f"lies in a score set: {above}", where=str(out), hint=_ELSEWHERE)
+
+
+def check_sources(images: Iterable[str], out: Path) -> None:
+    """That a folder that is there holds none of the pictures.
+
+    Raises:
+        ExportError: it does.
+    """
+    if not out.exists():
+        return
+    here = os.path.join(os.path.realpath(out), "")  # noqa: PTH118 - of strings, it is many
+    real: dict[str, str] = {}
+    for image in images:
+        folder, _ = os.path.split(file_of(image))
+        if folder not in real:
+            real[folder] = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
+        if real[folder].startswith(here):
+            raise ExportError(f"pictures of the set lie in it: {image}", where=str(out), hint=_ELSEWHERE)
+
+
+def look(out: Path, fingerprint: str, *, overwrite: bool) -> Journal | None:
+    """What is in the place: the journal of this very export, if it is unfinished; None where there is room.
+
+    Raises:
+        ExportError: something else is there that may not be replaced.
+    """
+    if not out.exists():
+        return None
+    journal = read_journal(out)
+    if journal is not None and journal.head["fingerprint"] == fingerprint:
+        return journal
+    if journal is None and not (out / MANIFEST).is_file():
+        if not _is_empty(out):
+            raise ExportError(
+                "is a folder with other things in it, and no export", where=str(out), hint=_ELSEWHERE
+            )
+        return None
+    if not overwrite:
+        what = "holds the unfinished export of something else" if journal else "is there already"
+        raise ExportError(what, where=str(out), hint=f"--overwrite, or {_ELSEWHERE}")
+    ours = set(_written(out, journal))
+    strange = [path for path in _everything(out) if path not in ours]
+    if strange:
+        more = f" and {len(strange) - 1:,} more" if len(strange) > 1 else ""
+        raise ExportError(
+            f"holds files that the export did not write: {strange[0]}{more}",
+            where=str(out),
+            hint=f"move them away, or {_ELSEWHERE}",
+        )
+    return None
+
+
+def list_replaced(out: Path) -> None:
+    """Note what an earlier export wrote, after `look`, for `clear_replaced` to remove.
+
+    That comes after the new journal: a run that is killed at any moment leaves a folder that says what it is.
+    """
+    folder = out / JOURNAL_FOLDER
+    partial = folder / f"{_OLD}.partial"
+    old = "".join(json.dumps(path) + "\n" for path in _written(out, read_journal(out)))
+    partial.write_text(old, encoding="utf-8")
+    partial.replace(folder / _OLD)
+
+
+def clear_replaced(out: Path) -> None:
+    """Remove the files that `list_replaced` has listed, if any are left, and the folders that are empty then."""
+    listed = out / JOURNAL_FOLDER / _OLD
+    if not listed.is_file():
+        return
+    folders: set[Path] = set()
+    for line in listed.read_text(encoding="utf-8").splitlines():
+        path = out / json.loads(line)
+        path.unlink(missing_ok=True)
+        folders.update(above for above in path.parents if out in above.parents)
+    for folder in sorted(folders, key=lambda f: len(f.parts), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    listed.unlink()
+
+
+def _written(out: Path, journal: Journal | None) -> Iterator[str]:
+    """The files that an export says it wrote, as far as they are there and lie in the folder."""
+    said: set[str] = {MANIFEST, FILES}
+    if journal is not None:
+        said |= journal.begun
+    for listing in (out / FILES, out / JOURNAL_FOLDER / _OLD):
+        if not listing.is_file() or listing.is_symlink():
+            continue
+        for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                told = json.loads(line)
+                path = told.get("path") if isinstance(told, dict) else told
+                if isinstance(path, str):
+                    said.add(path)
+    for path in sorted(said):
+        # Nobody's list makes us remove what lies elsewhere.
+        parts = PurePosixPath(path).parts
+        below = all((out.joinpath(*parts[:n])).is_dir() for n in range(1, len(parts)))
+        linked = any((out.joinpath(*parts[:n])).is_symlink() for n in range(1, len(parts)))
+        if parts and ".." not in parts and not PurePosixPath(path).is_absolute() and below and not linked:
+            file = out / path
+            if file.is_symlink() or file.is_file():
+                yield path
+
+
+def _everything(out: Path) -> Iterator[str]:
+    """Every file in a folder, ours for unfinished exports left away; links to folders are files here."""
+    for folder, names, files in os.walk(out):
+        here = Path(folder)
+        if here == out and JOURNAL_FOLDER in names:
+            names.remove(JOURNAL_FOLDER)
+        links = [name for name in names if (here / name).is_symlink()]
+        for name in (*files, *links):
+            yield (here / name).relative_to(out).as_posix()
+
+
+def _is_empty(out: Path) -> bool:
+    """Nothing in it, or nothing but what a run left that was killed in its first moment."""
+    names = {path.name for path in out.iterdir()}
+    return not names or (names == {JOURNAL_FOLDER} and _harmless(out / JOURNAL_FOLDER))
+
+
+def _harmless(folder: Path) -> bool:
+    known = (LOCK, "journal.jsonl", "journal.jsonl.partial")
+    return not folder.is_symlink() and all(path.name in known for path in folder.iterdir())
