@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from curate.api import Summary, score
     from curate.choosing import Applied, apply
     from curate.errors import CurateError, ExportError, InputError, ModelError, QueryError, RecipeError
+    from curate.exports.export import Exported, export
     from curate.run import Progress
     from curate.scorers.columns import CATALOGUE, Column
     from curate.scorers.face import Face
@@ -30,6 +31,7 @@ __all__ = [
     "Column",
     "CurateError",
     "ExportError",
+    "Exported",
     "Face",
     "FakeScorer",
     "InputError",
@@ -41,6 +43,7 @@ __all__ = [
     "Scorer",
     "Summary",
     "apply",
+    "export",
     "open_scores",
     "score",
 ]
@@ -49,6 +52,7 @@ _HOMES = {
     "curate.errors": ("CurateError", "ExportError", "InputError", "ModelError", "QueryError", "RecipeError"),
     "curate.api": ("Summary", "score"),
     "curate.choosing": ("Applied", "apply"),
+    "curate.exports.export": ("Exported", "export"),
     "curate.run": ("Progress",),
     "curate.scorers.columns": ("CATALOGUE", "Column"),
     "curate.scorers.face": ("Face",),

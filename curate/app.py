@@ -12,6 +12,7 @@ from curate.commands import (
     columns,
     doctor,
     evaluate,
+    export,
     intent,
     models,
     query,
@@ -37,6 +38,7 @@ app.command()(show.show)
 app.command()(stats.stats)
 app.command()(query.query)
 app.command()(apply.apply)
+app.command()(export.export)
 app.command()(columns.columns)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
