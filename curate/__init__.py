@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from curate.api import Summary, score
+    from curate.browsing.dataset import to_fiftyone
     from curate.choosing import Applied, apply
     from curate.errors import CurateError, ExportError, InputError, ModelError, QueryError, RecipeError
     from curate.exports.export import Exported, export
@@ -46,11 +47,13 @@ __all__ = [
     "export",
     "open_scores",
     "score",
+    "to_fiftyone",
 ]
 
 _HOMES = {
     "curate.errors": ("CurateError", "ExportError", "InputError", "ModelError", "QueryError", "RecipeError"),
     "curate.api": ("Summary", "score"),
+    "curate.browsing.dataset": ("to_fiftyone",),
     "curate.choosing": ("Applied", "apply"),
     "curate.exports.export": ("Exported", "export"),
     "curate.run": ("Progress",),

@@ -1,0 +1,146 @@
+"""The samples of a FiftyOne dataset as documents of its MongoDB collection: read and written many at a time.
+
+FiftyOne makes, checks and keeps a `Sample` for each; for 50,000 faces with 70 fields that takes minutes. Everything
+that is not FiftyOne's public interface is in this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from curate.browsing.changes import ID
+from curate.browsing.fields import DETECTION, DIGEST_FIELD, EXPRESSION, KEYPOINTS
+from curate.browsing.rows import DIGEST, KEY, PLACE, key_of, place_of
+from curate.scorers.columns import STATUSES
+
+_READ_AT_ONCE = 10_000
+# Nobody's to change: who the sample is, and since when.
+_LASTING = ("_id", "_dataset_id", "_rand", "_media_type", "created_at")
+
+
+def collection(dataset: Any) -> Any:
+    """Where a dataset's samples are."""
+    return dataset._sample_collection
+
+
+def dataset_id(dataset: Any) -> Any:
+    """The ObjectId that every sample of a dataset carries."""
+    return dataset._doc.id
+
+
+def named(name: str) -> Mapping[str, Any] | None:
+    """What FiftyOne has written of a dataset of this name, even where it cannot be loaded; None where there is none."""
+    import fiftyone.core.odm as foo
+
+    found: Mapping[str, Any] | None = foo.get_db_conn().datasets.find_one({"name": name})
+    return found
+
+
+def made_from(folder: str) -> list[str]:
+    """The names of the datasets that were made from this score set."""
+    import fiftyone.core.odm as foo
+
+    found = foo.get_db_conn().datasets.find({"info.curate.scores": folder}, {"name": True})
+    return sorted(entry["name"] for entry in found)
+
+
+def is_empty(entry: Mapping[str, Any]) -> bool:
+    """Whether a dataset of which this is written has no samples."""
+    import fiftyone.core.odm as foo
+
+    return foo.get_db_conn()[entry["sample_collection_name"]].find_one() is None
+
+
+def clear_away(name: str) -> None:
+    """Delete a dataset that cannot be loaded."""
+    import fiftyone.core.odm as foo
+
+    foo.delete_dataset(name)
+
+
+def samples(dataset: Any) -> pl.DataFrame:
+    """Of each sample that an import wrote: `_id` (Binary, 12 bytes), `_key`, `_place` (UInt64), `_digest` (Int64).
+
+    Samples that a person added have no digest and are none of our business.
+    """
+    wanted = {"sha256": True, "face": True, "image": True, "filepath": True, DIGEST_FIELD: True}
+    cursor = collection(dataset).find({DIGEST_FIELD: {"$exists": True}}, wanted, batch_size=_READ_AT_ONCE)
+    parts = []
+    part: list[tuple[Any, ...]] = []
+    for found in cursor:
+        get = found.get
+        image = get("image") or get("filepath")
+        part.append((found["_id"].binary, get("sha256"), get("face"), image, get(DIGEST_FIELD)))
+        if len(part) == _READ_AT_ONCE:
+            parts.append(_keys(part))
+            part = []
+    return pl.concat([*parts, _keys(part)])
+
+
+def _keys(part: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
+    types = {ID: pl.Binary, "sha256": pl.String, "face": pl.Int64, "image": pl.String, DIGEST: pl.Int64}
+    frame = pl.DataFrame(part, schema=types, orient="row")
+    return frame.select(ID, key_of().alias(KEY), place_of().alias(PLACE), DIGEST)
+
+
+def write(
+    dataset: Any,
+    new: Sequence[dict[str, Any]],
+    again: Sequence[tuple[bytes, dict[str, Any]]],
+    ours: Collection[str],
+) -> None:
+    """Add samples, and write others again; of those stays what others added: fields, tags, ids and tags of labels.
+
+    Args:
+        dataset: a FiftyOne dataset.
+        new: the samples to add.
+        again: the id of a sample, and what it is to be.
+        ours: the fields that an import writes; those that a document lacks are emptied.
+    """
+    from bson import ObjectId
+    from pymongo import UpdateOne
+
+    if new:
+        collection(dataset).insert_many(new, ordered=False)
+    wanted = {ObjectId(number): document for number, document in again}
+    if wanted:
+        olds = collection(dataset).find({"_id": {"$in": list(wanted)}})
+        writes = [_update(UpdateOne, old, wanted[old["_id"]], ours) for old in olds]
+        # Samples that this process holds in memory are read anew.
+        dataset._bulk_write(writes, ids=[str(number) for number in wanted])
+
+
+def _update(make: Any, old: Mapping[str, Any], document: dict[str, Any], ours: Collection[str]) -> Any:
+    new = {name: value for name, value in document.items() if name not in _LASTING}
+    own = [tag for tag in old.get("tags") or () if tag not in STATUSES]
+    new["tags"] = [*document["tags"], *own]
+    for field, inner in ((EXPRESSION, None), (DETECTION, "detections"), (KEYPOINTS, "keypoints")):
+        if isinstance(old.get(field), dict) and field in new:
+            if inner is None:
+                new[field] = _same_label(old[field], new[field])
+            else:
+                pairs = zip(
+                    new[field][inner], _padded(old[field].get(inner), len(new[field][inner])), strict=True
+                )
+                new[field] = new[field] | {inner: [_same_label(was, now) for now, was in pairs]}
+    gone = {name: "" for name in ours if name in old and name not in new}
+    return make({"_id": old["_id"]}, {"$set": new, "$unset": gone} if gone else {"$set": new})
+
+
+def _padded(labels: Any, count: int) -> Iterable[Mapping[str, Any]]:
+    had = list(labels or ())[:count]
+    return [*had, *({} for _ in range(count - len(had)))]
+
+
+def _same_label(old: Mapping[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """A label that was written again keeps its id, and the tags that a person gave it."""
+    return new | {name: old[name] for name in ("_id", "tags", "attributes") if name in old and name in new}
+
+
+def remove(dataset: Any, ids: Sequence[bytes]) -> None:
+    """Delete samples."""
+    for begin in range(0, len(ids), _READ_AT_ONCE):
+        dataset.delete_samples([number.hex() for number in ids[begin : begin + _READ_AT_ONCE]])

@@ -1,0 +1,113 @@
+"""Saved views made for the job: what a person would otherwise put together by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from curate.browsing.colours import BAND_COLOURS, DIVERGING, EXPRESSION_COLOURS, NONE
+from curate.browsing.fields import EXPRESSION
+from curate.browsing.names import said_of, say
+from curate.browsing.rows import KEPT, RECIPE_FIELD
+from curate.decisions import COLUMN as DECISION
+from curate.scorers.columns import BANDS, EXPRESSIONS
+from curate.scoreset import ScoreSet
+
+# So many faces are shown where a view is the top of an order.
+TOP = 200
+# From here on classifier and muscles say different things (`agreement`), and two expressions are there at once.
+LOW_AGREEMENT, AMBIVALENT = 0.5, 0.3
+
+
+def save_views(dataset: Any, scores: ScoreSet, columns: Any) -> None:
+    """Save the views that the dataset's fields allow; those that an earlier import saved and that are none now go.
+
+    A view that a person saved is never touched, also where it has the name of one of ours.
+    """
+    import fiftyone as fo
+
+    said = said_of(dataset)
+    ours = set(said.get("views", ()))
+    there = set(dataset.list_saved_views())
+    made = []
+    for name, view, description, colour in _views(dataset):
+        if name in there and name not in ours:
+            continue
+        made.append(name)
+        if name not in there or fo.load_dataset(dataset.name).load_saved_view(name) != view:
+            dataset.save_view(name, view, description=description, color=colour, overwrite=True)
+    for name in (ours & there) - set(made):
+        dataset.delete_saved_view(name)
+    say(dataset, {**said, "views": made})
+
+
+def _views(dataset: Any) -> Iterator[tuple[str, Any, str, str]]:
+    """Name, view, description, colour."""
+    from fiftyone import ViewField as F
+
+    fields = dataset.get_field_schema()
+    cold, _, _, _, hot = DIVERGING
+    ok = F("status") == "ok"
+    if "temperature" in fields:
+        by_heat = dataset.match(ok).sort_by("temperature", reverse=True)
+        yield "hottest", by_heat.limit(TOP), f"the {TOP} faces that express most", hot
+        by_cold = dataset.match(ok).sort_by("temperature")
+        yield "coldest", by_cold.limit(TOP), f"the {TOP} faces that express least", cold
+    if EXPRESSION in fields:
+        seen = set(dataset.distinct(f"{EXPRESSION}.label"))
+        for name in EXPRESSIONS:
+            if name in seen:
+                view = dataset.match(F(f"{EXPRESSION}.label") == name)
+                view = view.sort_by("confidence", reverse=True) if "confidence" in fields else view
+                yield name, view, f"faces of {name}, the surest first", EXPRESSION_COLOURS[name]
+    if "ambivalence" in fields:
+        view = dataset.match(F("ambivalence") >= AMBIVALENT).sort_by("ambivalence", reverse=True)
+        yield "ambivalent faces", view, "expressions that contradict each other, at once", NONE
+    if "intent_rank" in fields:
+        true = dataset.match(F("intent_rank") == 1).sort_by("intent_p", reverse=True)
+        yield "true to prompt", true, "faces that display what the prompt asked for", "#4da35a"
+        untrue = dataset.match(F("intent_rank") > 1).sort_by("intent_p")
+        yield "untrue to prompt", untrue, "faces that display something else", "#e0483e"
+    doubts = []
+    if "au_conflicts" in fields:
+        doubts.append(F("au_conflicts") >= 1)
+    if "agreement" in fields:
+        doubts.append(F("agreement") < LOW_AGREEMENT)
+    if doubts:
+        view = dataset.match(doubts[0] if len(doubts) == 1 else doubts[0] | doubts[1])
+        view = view.sort_by("agreement") if "agreement" in fields else view
+        yield "suspicious faces", view, "action units or classifier that contradict each other", "#e0483e"
+    if "band" in fields:
+        for name in BANDS:
+            yield (
+                f"band: {name}",
+                dataset.match(F("band") == name),
+                f"temperature: {name}",
+                BAND_COLOURS[name],
+            )
+    yield (
+        "not scored",
+        dataset.match(F("status") != "ok"),
+        "pictures without a face, or that could not be read",
+        NONE,
+    )
+    for decision, colour in (("accept", "#4da35a"), ("reject", "#e0483e")):
+        view = dataset.match(F(DECISION) == decision)
+        yield f"decided: {decision}", view, f"faces that somebody told to {decision}", colour
+    for field in fields:
+        if field.startswith(RECIPE_FIELD):
+            yield from _recipe(dataset, field)
+
+
+def _recipe(dataset: Any, field: str) -> Iterator[tuple[str, Any, str, str]]:
+    from fiftyone import ViewField as F
+
+    recipe = field.removeprefix(RECIPE_FIELD)
+    yield f"{recipe}: kept", dataset.match(F(field) == KEPT), f"what {recipe} keeps", "#4da35a"
+    counts: Mapping[str | None, int] = dataset.count_values(field)
+    clauses = sorted((c for c in counts if c not in (None, KEPT)), key=lambda c: (-counts[c], str(c)))
+    for number, clause in enumerate(clauses, 1):
+        # Names that differ in signs alone would be one in the app's addresses.
+        name = f"{recipe}: rejected {number}, {clause}"
+        description = f"what {recipe} rejects by: {clause}"
+        yield name, dataset.match(F(field) == clause), description, "#e0483e"
