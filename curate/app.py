@@ -10,6 +10,7 @@ import typer
 from curate.commands import (
     apply,
     columns,
+    decide,
     doctor,
     evaluate,
     export,
@@ -38,6 +39,7 @@ app.command()(show.show)
 app.command()(stats.stats)
 app.command()(query.query)
 app.command()(apply.apply)
+app.command()(decide.decide)
 app.command()(export.export)
 app.command()(columns.columns)
 app.command()(doctor.doctor)

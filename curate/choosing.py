@@ -211,8 +211,11 @@ def _unchanged(record: Mapping[str, Any], scores: str | Path | None, hint: str) 
         hint = "curate apply --from-manifest CHOSEN SCORES -o OUT, where SCORES is its new place"
         raise InputError("the set that was chosen from is gone", where=str(folder), hint=hint)
     found = open_scores(folder)
-    if source_record(found)["sha256"] != record["sha256"]:
+    now = source_record(found)
+    if now["sha256"] != record["sha256"]:
         raise InputError("this score set has changed since", where=str(folder), hint=hint)
+    if now["decisions"] != record.get("decisions"):
+        raise InputError("people have decided otherwise about its faces since", where=str(folder), hint=hint)
     return found
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.affect import Tables, keep_tables, tables_of
+from curate.decisions import carry
+from curate.decisions import fingerprint as decided
 from curate.errors import InputError
 from curate.manifest import FILE, now, versions
 from curate.scoreset import ScoreSet, open_scores
@@ -28,8 +30,11 @@ _ROWS = "chosen"
 _ALL = "all.parquet"
 
 
-def source_record(source: ScoreSet) -> dict[str, str | int]:
-    """What a `choice` says of the set that was chosen from: its folder, its rows, and one sha256 of all its shards."""
+def source_record(source: ScoreSet) -> dict[str, str | int | None]:
+    """What a `choice` says of the set that was chosen from.
+
+    Its folder, its rows, one sha256 of all its shards, and one of what people had decided; None where nothing was.
+    """
     content = hashlib.sha256()
     for path in list_shards(source.folder):
         with path.open("rb") as file:
@@ -37,6 +42,7 @@ def source_record(source: ScoreSet) -> dict[str, str | int]:
     return {
         "folder": str(source.folder.resolve()),
         "sha256": content.hexdigest(),
+        "decisions": decided(source.folder),
         "rows": source.manifest.rows,
     }
 
@@ -85,7 +91,7 @@ def write_chosen(
     tables: Tables | None = None,
     more: Callable[[Path], None] = lambda _: None,
 ) -> ScoreSet:
-    """Write rows of a set as a set: whole, or not at all.
+    """Write rows of a set as a set: whole, or not at all. What people decided goes with it.
 
     Args:
         source: where the rows are from; its manifest is carried on.
@@ -93,7 +99,7 @@ def write_chosen(
             in memory.
         out: a folder.
         choice: how they were chosen, for the manifest.
-        overwrite: take the place of a score set that is there.
+        overwrite: take the place of a score set that is there; what was decided in that one stays.
         tables: what the derived columns of `rows` were made with; None where they are as the source has them stored.
         more: writes what else belongs to it into the new folder.
 
@@ -107,6 +113,7 @@ def write_chosen(
     with _replacing_folder(out) as folder:
         written = _write_rows(source, rows, folder)
         more(folder)
+        carry(source.folder, folder, before=out if out.is_dir() else None)
         if tables is not None or source.manifest.own_tables:  # the shipped words take a while to read
             keep_tables(tables or tables_of(source.folder, source.manifest), folder)
         derived: dict[str, Any] = {}

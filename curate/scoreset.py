@@ -33,19 +33,25 @@ class ScoreSet:
     manifest: Manifest
 
     def stored(self) -> pl.LazyFrame:
-        """Its rows as they stand in its files, lazily; columns that some files lack are null there."""
+        """Its rows as they stand in its files, lazily, with what people decided (`decision`).
+
+        Columns that some files lack are null there.
+        """
         import polars as pl
+
+        from curate.decisions import with_decisions
 
         shards = list_shards(self.folder)
         if not shards:
             from curate.scorers.columns import IDENTITY, schema
 
-            return pl.LazyFrame(schema=schema(IDENTITY))
+            return with_decisions(pl.LazyFrame(schema=schema(IDENTITY)), self.folder)
         # A set that is being extended may hold files with and without the newest columns.
-        return pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="diagonal")
+        rows = pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="diagonal")
+        return with_decisions(rows, self.folder)
 
     def scan(self, tables: Tables | None = None) -> pl.LazyFrame:
-        """Its rows, lazily; columns that some files lack are null there.
+        """Its rows, lazily; columns that some files lack are null there. `decision` is always among them.
 
         Derived columns (affect, measures, intent) are the stored ones where they were made with these tables; they
         are made anew, where a query asks for them, in an older set and with other tables.
@@ -53,10 +59,15 @@ class ScoreSet:
         Args:
             tables: None takes those that the set was made with, if they were the user's own, and else the shipped.
         """
+        import polars as pl
+
         from curate.affect import up_to_date
+        from curate.decisions import COLUMN
 
         with self._reading():
-            return up_to_date(self.stored(), self.folder, self.manifest, tables)
+            rows = up_to_date(self.stored(), self.folder, self.manifest, tables)
+            # At the end, whether columns were derived anew or not.
+            return rows.select(pl.exclude(COLUMN), COLUMN)
 
     def read(self, *, landmarks: bool = True, tables: Tables | None = None) -> pl.DataFrame:
         """Its rows, sorted by picture and face; `landmarks=False` leaves out that column, most of a set's bytes.

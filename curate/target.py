@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from curate.decisions import FILE as DECISIONS
 from curate.errors import InputError
 from curate.manifest import FILE, SourceRecord, read_manifest
 from curate.scoreset import SUFFIX
@@ -40,7 +41,8 @@ def check_folder(folder: Path, source: SourceRecord, *, partial: bool, overwrite
         return
     if not folder.is_dir():
         raise InputError("this is a file; a score set is a folder", where=str(folder), hint="-o NAME.scores")
-    content = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    # What people decided outlives the rest of a set.
+    content = [p.name for p in folder.iterdir() if not p.name.startswith(".") and p.name != DECISIONS]
     if content and FILE not in content:
         raise InputError(
             "the folder holds something that is not a score set", where=str(folder), hint="-o NAME.scores"

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SCORED = "status = 'ok'"
 BOX = ("box_x", "box_y", "box_w", "box_h")
+# What a person rejected is not chosen by a recipe that does not speak of decisions itself.
+DECISION = "decision"
 _KEY = ("sha256", "face", "image")
 _NEEDED = (*_KEY, "status", "error")
 _ROW = "_row"
@@ -88,6 +90,10 @@ class Plan:
         # Percentiles are among all scored faces, whatever the steps before have dropped.
         faces = prepare(self._queries(), faces)
         place = funnel.rows()
+        if DECISION in faces.columns and not any(DECISION in query.reads for query in self.where):
+            out = (faces[DECISION] == "reject").fill_null(value=False).to_numpy()
+            if out.any():
+                funnel.drop("person", "not rejected by a person", place[out], "rejected by a person")
         for query in self.where:
             passed = faces.select(query.expr.alias("_")).to_series().fill_null(value=False).to_numpy()
             out = ~passed & funnel.alive[place]
@@ -163,7 +169,7 @@ def plan(recipe: Recipe, schema: Mapping[str, pl.DataType], lexicon: Lexicon | N
     where = tuple(parse_condition(text, schema, lexicon) for text in recipe.where)
     best: list[Order] = []
     order: list[Order] = []
-    reads = {*_NEEDED}
+    reads = {*_NEEDED, DECISION}
     if recipe.dedupe is not None:
         _need(("phash",), schema, "dedupe")
         # What decides by default is used as far as it is there; what the recipe names has to be.

@@ -17,7 +17,7 @@ class Step:
     """One step of a recipe.
 
     Attributes:
-        kind: `status`, `where`, `dedupe`, `balance` or `pick`.
+        kind: `status`, `person`, `where`, `dedupe`, `balance` or `pick`.
         clause: what it says, as the user reads it.
         rows_in, rows_out: how many faces came to it, and how many got through.
     """

@@ -41,7 +41,7 @@ class Column:
         name: as it stands in the Parquet files and in queries.
         dtype: a Polars type by name: String, Boolean, Int32, UInt64, Float32; "Landmarks" is 478 x 3 Float32.
         doc: one line for people.
-        scorer: the scorer that fills it; "" for what is known of every input.
+        scorer: the scorer that fills it; "" for what is known of every input, "person" for what people say.
         unit: "" where it has none.
         low, high: the closed range of the values, where there is one.
         values: the words it may hold, where it is a category.
@@ -356,6 +356,16 @@ def _intent() -> Iterable[Column]:
     )
 
 
+def _decision() -> Iterable[Column]:
+    yield Column(
+        "decision",
+        "String",
+        "what a person decided of the face; null where nobody did",
+        "person",
+        values=("accept", "reject"),
+    )
+
+
 IDENTITY = tuple(_identity())
 FACE = tuple(_face())
 QUALITY = tuple(_quality())
@@ -363,9 +373,10 @@ GENERATION = tuple(_generation())
 AFFECT = tuple(_affect())
 MEASURES = tuple(_measures())
 INTENT = tuple(_intent())
+DECISION = tuple(_decision())
 CATALOGUE = (
     *IDENTITY, *FACE, landmarks_column(), *QUALITY, *expression_columns("lite or libreface"),
-    *gaze_columns("libreface"), *AFFECT, *MEASURES, *GENERATION, *INTENT,
+    *gaze_columns("libreface"), *AFFECT, *MEASURES, *GENERATION, *INTENT, *DECISION,
 )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ def show(
         output.text(f"{left_out.height:,} of {rows.height:,} rows were not scored.")
         return
     counts = _counts(rows)
+    decided = {word: int((rows["decision"] == word).sum()) for word in ("accept", "reject")}
     statistics = _statistics(rows)
     output.data(
         {
@@ -55,6 +56,7 @@ def show(
             "manifest": opened.manifest.model_dump(),
             "rows": rows.height,
             "statuses": [{"status": s, "rows": n, "reason": e} for s, n, e in counts],
+            "decisions": decided,
             "statistics": statistics,
             "head": [_plain(row) for row in rows.head(head).iter_rows(named=True)],
         }
@@ -73,6 +75,8 @@ def show(
     output.table(
         ["status", "rows", "most frequent reason"], counts, right=["rows"], fold=["most frequent reason"]
     )
+    if any(decided.values()):
+        output.text(f"A person accepted {decided['accept']:,} faces and rejected {decided['reject']:,}.")
     if statistics:
         columns = list(statistics[0])
         lines = ([_cell(entry[name]) for name in columns] for entry in statistics)

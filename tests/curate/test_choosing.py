@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from curate import InputError, QueryError, RecipeError, apply, open_scores, score
+from curate.decisions import decide
 from curate.recipes.recipe import built_in_recipes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +27,8 @@ shortfall: prompts
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scored") / "faces.scores"
     score(str(ROOT / "examples" / "faces"), folder, workers=1)
+    rows = open_scores(folder).scan().filter(pl.col("status") == "ok").select("sha256", "face")
+    decide(folder, rows.head(3).collect().rows(), "accept")
     return folder
 
 
