@@ -50,19 +50,23 @@ def export(
     sidecar: Annotated[
         bool | None, typer.Option("--sidecar", help="folder: the columns beside each picture, as JSON.")
     ] = None,
-    name: Annotated[
+    shard_name: Annotated[
         str | None,
         typer.Option(help="webdataset: what its shards are called [default: faces].", show_default=False),
     ] = None,
     shard_size: Annotated[
         str | None,
         typer.Option(
-            help="webdataset, hf: pictures a shard (1000) or bytes (500MB) [default: 500MB].",
+            help="webdataset, hf: pictures a shard, or bytes (500MB) [default: 1000].",
             show_default=False,
         ),
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="hf: the split's name [default: train].", show_default=False)
+    ] = None,
+    license: Annotated[
+        str | None,
+        typer.Option(help="hf: of the pictures, for the card, as the hub calls it.", show_default=False),
     ] = None,
     push: Annotated[
         str | None,
@@ -96,9 +100,10 @@ def export(
         "mode": mode.value if mode else None,
         "by": by,
         "sidecar": sidecar,
-        "name": name,
+        "shard_name": shard_name,
         "shard_size": shard_size,
         "split": split,
+        "license": license,
         "push": push,
         "public": public,
     }

@@ -128,7 +128,7 @@ def export(
     target = Path(out)
     format = make_format(to, options) if isinstance(to, str) else to
     check_place(source, target)
-    job = open_job(source, target, where, landmarks=format.landmarks)
+    job = open_job(source, target, where, landmarks=format.landmarks, overwrite=overwrite)
     if not job.rows.height:
         raise ExportError("there is no face to hand on", where=str(source.folder), hint="another --where")
     check_sources(job.pictures["image"], target)

@@ -38,6 +38,8 @@ class Job:
         pictures: their pictures, each once: `image` String, `sha256` String (may be null), `format` String (may be
             null), `first` UInt32 (row number in `rows` of its first face), `faces` UInt32 (how many). In the order of
             their names; rows of a dataset in its order.
+        where: the query that they match, if one was asked.
+        overwrite: what is there may be replaced.
         left_out_rows: how many rows of the set are not handed on, by why: a status, or `query`.
         renamed: files that are not called what their picture is: path -> the name that was to be.
         left_out: pictures that cannot be had: `image` -> why.
@@ -49,6 +51,8 @@ class Job:
     rows: pl.DataFrame
     pictures: pl.DataFrame
     left_out_rows: dict[str, int]
+    where: str | None = None
+    overwrite: bool = False
     renamed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
@@ -108,7 +112,9 @@ def picture_name(image: str, format: str | None) -> str:
     return name
 
 
-def open_job(scores: ScoreSet, out: Path, where: str | None, *, landmarks: bool) -> Job:
+def open_job(
+    scores: ScoreSet, out: Path, where: str | None, *, landmarks: bool, overwrite: bool = False
+) -> Job:
     """Read the rows of a set that are handed on.
 
     Args:
@@ -116,6 +122,7 @@ def open_job(scores: ScoreSet, out: Path, where: str | None, *, landmarks: bool)
         out: where they go.
         where: a query; None takes every face.
         landmarks: keep that column.
+        overwrite: what is there may be replaced.
 
     Raises:
         QueryError: the query makes no sense.
@@ -144,7 +151,7 @@ def open_job(scores: ScoreSet, out: Path, where: str | None, *, landmarks: bool)
         .group_by("image", maintain_order=True)
         .agg(pl.col("sha256", "format", "first").first(), pl.len().alias("faces"))
     )
-    return Job(scores, out, rows, pictures, left_out)
+    return Job(scores, out, rows, pictures, left_out, where, overwrite)
 
 
 def _ordered(rows: pl.DataFrame, *, dataset: bool) -> pl.DataFrame:

@@ -1,0 +1,126 @@
+"""`--to hf`: a folder that `datasets.load_dataset` opens, and the hub shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import polars as pl
+from pydantic import AfterValidator, Field
+
+from curate.exports.card import CARD, write_card
+from curate.exports.files import Files
+from curate.exports.format import Format
+from curate.exports.hub import check_token, push
+from curate.exports.job import Job
+from curate.exports.part import Part
+from curate.exports.shard_sizes import checked_size, shards
+from curate.exports.typed_rows import picture_features, picture_rows
+from curate.pictures import Picture
+
+# Rows that are read and written together; the hub's viewer reads one such group at a time.
+_GROUP = 100
+
+
+class HuggingFace(Format):
+    """Parquet shards with the pictures in them, a picture a row, and a dataset card.
+
+    `image` is the picture, `file_name` what it is called; the other columns are those of the picture's first face, and
+    where pictures have several, `more_faces` is a list of the others. `expression`, `band` and their like are classes.
+
+    Attributes:
+        split: what the one split is called.
+        shard_size: pictures a shard (`1000`), or bytes of pictures (`500MB`).
+        license: of the pictures, for the card, as the hub calls it.
+        push: a dataset of the hub, `NAME/REPO`, that the finished folder is uploaded to; private unless `public`.
+        public: everybody may see it.
+    """
+
+    name: ClassVar[str] = "hf"
+
+    split: Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")] = "train"
+    shard_size: Annotated[str, AfterValidator(checked_size)] = "1000"
+    license: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "unknown"
+    push: Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")] | None = None
+    public: bool = False
+
+    def plan(self, job: Job) -> Sequence[Part]:
+        if self.push is not None:
+            check_token()
+        job.name_pictures()
+        some = shards(job, self.shard_size, range(job.pictures.height))
+        parts = []
+        for number, pictures in enumerate(some):
+            name = f"data/{self.split}-{number:05}-of-{len(some):05}.parquet"
+            parts.append(Part(name, (name,), pictures))
+        return [*parts, Part(CARD, (CARD,), last=True)]
+
+    def write(self, part: Part, job: Job, files: Files, pictures: Iterator[tuple[int, Picture]]) -> None:
+        if part.key == CARD:
+            write_card(job, files, self._head(job), self.license)
+            return
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        features = _features(job)
+        schema = features.arrow_schema
+        with (
+            files.temporary(part.files[0]) as path,
+            pq.ParquetWriter(path, schema, compression="zstd") as writer,
+        ):
+            while group := list(islice(pictures, _GROUP)):
+                rows = [features.encode_example(row) for row in _rows(job, group)]
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+    def finish(self, job: Job, folder: Path) -> None:
+        if self.push is not None:
+            push(folder, self.push, public=self.public, overwrite=job.overwrite)
+
+    def _head(self, job: Job) -> dict[str, Any]:
+        count = job.pictures.height - len(job.left_out)
+        size = sum(path.stat().st_size for path in (job.out / "data").glob(f"{self.split}-*.parquet"))
+        return {
+            "configs": [
+                {
+                    "config_name": "default",
+                    "data_files": [{"split": self.split, "path": f"data/{self.split}-*"}],
+                }
+            ],
+            "dataset_info": {
+                "features": _features(job)._to_yaml_list(),
+                "splits": [{"name": self.split, "num_bytes": size, "num_examples": count}],
+                "download_size": size,
+                "dataset_size": size,
+            },
+        }
+
+
+def _features(job: Job) -> Any:
+    import datasets
+
+    columns = picture_features(_without_places(job.rows), several=_several(job), classes=True)
+    named = {"image": datasets.Image(), "file_name": datasets.Value("string")}
+    return datasets.Features(named | columns)
+
+
+def _rows(job: Job, group: Sequence[tuple[int, Picture]]) -> Iterator[dict[str, Any]]:
+    counts = [job.pictures["faces"][number] for number, _ in group]
+    faces = pl.concat([job.faces(number) for number, _ in group])
+    told = _without_places(faces).rows(named=True)
+    for row in told:
+        if row.get("phash") is not None:
+            row["phash"] = f"{row['phash']:016x}"
+    for (number, picture), row in zip(group, picture_rows(told, counts, several=_several(job)), strict=True):
+        name = job.paths[number]
+        yield {"image": {"bytes": picture.data, "path": name}, "file_name": name, **row}
+
+
+def _without_places(rows: pl.DataFrame) -> pl.DataFrame:
+    """Without the paths of this machine: what is uploaded is read by others."""
+    return rows.drop("image", "status", "error")
+
+
+def _several(job: Job) -> bool:
+    return job.rows.height > job.pictures.height
