@@ -24,3 +24,5 @@ BAND_COLOURS = {
 DIVERGING = ("#3b6fd4", "#7fb2e5", "#b9b4ae", "#f0944d", "#d7301f")
 # What stands for no expression at all, and for the whole set beside a part of it.
 NONE = "#7d7d7d"
+# What is kept or was accepted, and what is not.
+ACCEPTED, REJECTED = "#4da35a", "#e0483e"

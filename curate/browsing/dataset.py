@@ -14,7 +14,7 @@ import polars as pl
 
 from curate.browsing import store
 from curate.browsing.changes import Changes, compare
-from curate.browsing.database import check_database
+from curate.browsing.database import connect
 from curate.browsing.fields import declared, documents
 from curate.browsing.media import files_of, keep_pictures
 from curate.browsing.names import find_dataset, said_of, say
@@ -91,9 +91,9 @@ def import_scores(
         scores, name, landmarks: as there.
         progress: is told how many rows are written, of how many.
     """
-    started = time.monotonic()
     opened = scores if isinstance(scores, ScoreSet) else open_scores(scores)
-    check_database()
+    connect()
+    started = time.monotonic()
     folder = opened.folder.resolve()
     dataset = find_dataset(folder, name)
     landmarks = landmarks or bool(said_of(dataset).get(LANDMARKS))
@@ -114,7 +114,7 @@ def import_scores(
         _write(dataset, opened, rows, there, changes, progress)
     dataset.reload()
     arrange(dataset, schema)
-    save_views(dataset, opened, schema)
+    save_views(dataset)
     return dataset, Imported(
         dataset.name,
         len(changes.new),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from curate.browsing.colours import BAND_COLOURS, DIVERGING, EXPRESSION_COLOURS
+from curate.browsing.colours import ACCEPTED, BAND_COLOURS, DIVERGING, EXPRESSION_COLOURS, NONE, REJECTED
 from curate.browsing.fields import DETECTION, DIGEST_FIELD, EXPRESSION, KEYPOINTS, MESH, field_name
-from curate.browsing.rows import LANDMARKS, RECIPE_FIELD
+from curate.browsing.mesh import PARTS
+from curate.browsing.rows import KEPT, LANDMARKS, RECIPE_FIELD
 from curate.decisions import COLUMN as DECISION
 from curate.scorers.columns import (
     EXPRESSIONS,
@@ -33,9 +34,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Generation": tuple(c.name for c in GENERATION),
 }  # fmt: skip
 _OPEN = ("Choice", "Temperature", "Expression", "Action units", "Quality")
-_REST, _FILE = "More columns", "File"
-# On from the start: what is read off a picture at a glance.
-ACTIVE = (EXPRESSION, DETECTION, "temperature", "tone", "band", "valence", "intent", "status", DECISION)
+# The app has a group "metadata" in any case: there is what is known of the file.
+_REST, _FILE = "More columns", "metadata"
+# On from the start, with the recipe: what is read off a picture at a glance.
+ACTIVE = (DECISION, "temperature", "band", "tone", "valence", EXPRESSION, DETECTION, "confidence", "intent")
+_LANDMARKS_COLOUR = "#4fd1c5"
 # What people slide or tick; the rest can be filtered as well, slower.
 INDEXED = (
     "temperature", "tone", "valence", "arousal", "energy", "agreement", "ambivalence", "band", "confidence",
@@ -53,8 +56,8 @@ def arrange(dataset: Any, columns: Iterable[str]) -> None:
     import fiftyone as fo
 
     names = [field_name(column) for column in columns if column not in ("image", LANDMARKS)]
-    there = {*names, *(path for path in (DETECTION, KEYPOINTS, MESH) if dataset.has_field(path))}
     recipes = [name for name in dataset.get_field_schema() if name.startswith(RECIPE_FIELD)]
+    there = {*names, *recipes, *(path for path in (DETECTION, KEYPOINTS, MESH) if dataset.has_field(path))}
     groups, placed = [], {DIGEST_FIELD, "sha256", "error", "image", "phash"}
     for group, members in GROUPS.items():
         wanted = [field_name(m) if m not in (DETECTION, KEYPOINTS, MESH) else m for m in members]
@@ -112,11 +115,22 @@ def _colours(before: Mapping[str, Any] | None, there: Iterable[str]) -> Any:
         {"path": "intent", "valueColors": expressions},
         {"path": "muscles", "valueColors": expressions},
         {"path": "band", "valueColors": words(BAND_COLOURS)},
-        {"path": DECISION, "valueColors": words({"accept": "#4da35a", "reject": "#e0483e"})},
+        {"path": DECISION, "valueColors": words({"accept": ACCEPTED, "reject": REJECTED})},
+        {
+            "path": KEYPOINTS,
+            "colorByAttribute": "label",
+            "valueColors": words(dict.fromkeys(PARTS, _LANDMARKS_COLOUR)),
+        },
+        *(
+            {"path": path, "valueColors": words({KEPT: ACCEPTED})}
+            for path in there
+            if path.startswith(RECIPE_FIELD)
+        ),
     ]
     scheme = fo.ColorScheme(
         color_by="value",
-        color_pool=list(EXPRESSION_COLOURS.values()),
+        # What has no colour of its own, numbers above all, is grey: any other would seem to mean something.
+        color_pool=[NONE],
         fields=[field for field in fields if field["path"] in there],
         colorscales=[
             {"path": path, "list": scale} for path in ("temperature", "valence", "tone") if path in there

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from curate.browsing.colours import BAND_COLOURS, DIVERGING, EXPRESSION_COLOURS, NONE
+from curate.browsing.colours import ACCEPTED, BAND_COLOURS, DIVERGING, EXPRESSION_COLOURS, NONE, REJECTED
 from curate.browsing.fields import EXPRESSION
 from curate.browsing.names import said_of, say
-from curate.browsing.rows import KEPT, RECIPE_FIELD
+from curate.browsing.rows import KEPT, RECIPE_FIELD, chosen_by
 from curate.decisions import COLUMN as DECISION
 from curate.scorers.columns import BANDS, EXPRESSIONS
 from curate.scoreset import ScoreSet
@@ -19,13 +19,17 @@ TOP = 200
 LOW_AGREEMENT, AMBIVALENT = 0.5, 0.3
 
 
-def save_views(dataset: Any, scores: ScoreSet, columns: Any) -> None:
+def first_view(dataset: Any, scores: ScoreSet) -> Any:
+    """What the app opens on: of a chosen set what is kept, else everything (None)."""
+    field = chosen_by(scores)
+    return None if field is None else dataset.load_saved_view(_kept(field))
+
+
+def save_views(dataset: Any) -> None:
     """Save the views that the dataset's fields allow; those that an earlier import saved and that are none now go.
 
     A view that a person saved is never touched, also where it has the name of one of ours.
     """
-    import fiftyone as fo
-
     said = said_of(dataset)
     ours = set(said.get("views", ()))
     there = set(dataset.list_saved_views())
@@ -34,7 +38,7 @@ def save_views(dataset: Any, scores: ScoreSet, columns: Any) -> None:
         if name in there and name not in ours:
             continue
         made.append(name)
-        if name not in there or fo.load_dataset(dataset.name).load_saved_view(name) != view:
+        if name not in there or dataset.load_saved_view(name) != view:
             dataset.save_view(name, view, description=description, color=colour, overwrite=True)
     for name in (ours & there) - set(made):
         dataset.delete_saved_view(name)
@@ -65,9 +69,9 @@ def _views(dataset: Any) -> Iterator[tuple[str, Any, str, str]]:
         yield "ambivalent faces", view, "expressions that contradict each other, at once", NONE
     if "intent_rank" in fields:
         true = dataset.match(F("intent_rank") == 1).sort_by("intent_p", reverse=True)
-        yield "true to prompt", true, "faces that display what the prompt asked for", "#4da35a"
+        yield "true to prompt", true, "faces that display what the prompt asked for", ACCEPTED
         untrue = dataset.match(F("intent_rank") > 1).sort_by("intent_p")
-        yield "untrue to prompt", untrue, "faces that display something else", "#e0483e"
+        yield "untrue to prompt", untrue, "faces that display something else", REJECTED
     doubts = []
     if "au_conflicts" in fields:
         doubts.append(F("au_conflicts") >= 1)
@@ -76,7 +80,7 @@ def _views(dataset: Any) -> Iterator[tuple[str, Any, str, str]]:
     if doubts:
         view = dataset.match(doubts[0] if len(doubts) == 1 else doubts[0] | doubts[1])
         view = view.sort_by("agreement") if "agreement" in fields else view
-        yield "suspicious faces", view, "action units or classifier that contradict each other", "#e0483e"
+        yield "suspicious faces", view, "action units or classifier that contradict each other", REJECTED
     if "band" in fields:
         for name in BANDS:
             yield (
@@ -91,7 +95,7 @@ def _views(dataset: Any) -> Iterator[tuple[str, Any, str, str]]:
         "pictures without a face, or that could not be read",
         NONE,
     )
-    for decision, colour in (("accept", "#4da35a"), ("reject", "#e0483e")):
+    for decision, colour in (("accept", ACCEPTED), ("reject", REJECTED)):
         view = dataset.match(F(DECISION) == decision)
         yield f"decided: {decision}", view, f"faces that somebody told to {decision}", colour
     for field in fields:
@@ -99,15 +103,19 @@ def _views(dataset: Any) -> Iterator[tuple[str, Any, str, str]]:
             yield from _recipe(dataset, field)
 
 
+def _kept(field: str) -> str:
+    return f"{field.removeprefix(RECIPE_FIELD)}: kept"
+
+
 def _recipe(dataset: Any, field: str) -> Iterator[tuple[str, Any, str, str]]:
     from fiftyone import ViewField as F
 
     recipe = field.removeprefix(RECIPE_FIELD)
-    yield f"{recipe}: kept", dataset.match(F(field) == KEPT), f"what {recipe} keeps", "#4da35a"
+    yield _kept(field), dataset.match(F(field) == KEPT), f"what {recipe} keeps", ACCEPTED
     counts: Mapping[str | None, int] = dataset.count_values(field)
     clauses = sorted((c for c in counts if c not in (None, KEPT)), key=lambda c: (-counts[c], str(c)))
     for number, clause in enumerate(clauses, 1):
         # Names that differ in signs alone would be one in the app's addresses.
         name = f"{recipe}: rejected {number}, {clause}"
         description = f"what {recipe} rejects by: {clause}"
-        yield name, dataset.match(F(field) == clause), description, "#e0483e"
+        yield name, dataset.match(F(field) == clause), description, REJECTED

@@ -33,7 +33,7 @@ def doctor(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     import typer
 
     output = Output(json, quiet)
-    findings = [*_packages(), *_devices(), *_models()]
+    findings = [*_packages(), *_devices(), *_models(), *_app()]
     output.data([asdict(finding) for finding in findings])
     columns = ["", "state", "found", "to fix it"]
     rows = [(f.what, f.state, f.detail, f.cure) for f in findings]
@@ -107,6 +107,17 @@ def _models() -> list[Finding]:
         except ModelError as problem:
             findings.append(Finding(name, "broken", str(problem), problem.hint))
     return findings
+
+
+def _app() -> list[Finding]:
+    from curate.browsing.database import look
+
+    found = look()
+    if not found.installed:
+        return [Finding("fiftyone", "missing", "not installed (`curate browse`)", found.cure)]
+    state = "broken" if found.problem else "ok"
+    database = Finding("fiftyone's database", state, found.problem or found.database, found.cure)
+    return [Finding("fiftyone", "ok", found.installed), database]
 
 
 def _version(package: str) -> str:
