@@ -128,7 +128,7 @@ def export(
     target = Path(out)
     format = make_format(to, options) if isinstance(to, str) else to
     check_place(source, target)
-    job = open_job(source, target, where, landmarks=format.landmarks, overwrite=overwrite)
+    job = open_job(source, target, where, landmarks=format.wants_landmarks(), overwrite=overwrite)
     if not job.rows.height:
         raise ExportError("there is no face to hand on", where=str(source.folder), hint="another --where")
     check_sources(job.pictures["image"], target)
@@ -280,6 +280,7 @@ def _write_parts(
         format.write(part, job, files, coming)
         for _ in coming:
             raise ValueError(f"{format.name} has not taken every picture of {part.key}")
+        files.sync()
         journal.end(part, files.written, problems)
         if not pictured:
             progress.done += 1

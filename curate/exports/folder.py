@@ -11,7 +11,7 @@ from curate.exports.format import Format
 from curate.exports.job import Job
 from curate.exports.names import safe_name, split_ending, unique_paths
 from curate.exports.part import Part, picture_parts
-from curate.exports.rows import row_json
+from curate.exports.rows import plain_faces, row_json
 from curate.pictures import Picture
 from curate.scorers.columns import suggest
 
@@ -40,6 +40,7 @@ class Folder(Format):
         return picture_parts([(name, _sidecar(name)) if self.sidecar else (name,) for name in names])
 
     def write(self, part: Part, job: Job, files: Files, pictures: Iterator[tuple[int, Picture]]) -> None:
+        told = plain_faces(job, part.pictures) if self.sidecar else iter(())
         for number, picture in pictures:
             path, *beside = part.files_of(number)
             sha256 = job.pictures["sha256"][number]
@@ -55,7 +56,7 @@ class Folder(Format):
                 symbolic = self.mode == "symlink"
                 files.link(path, picture.path, symbolic=symbolic, size=len(picture.data), sha256=sha256)
             if beside:
-                files.write(beside[0], row_json(job.faces(number)))
+                files.write(beside[0], row_json(next(rows for n, rows in told if n == number)))
 
     def copies(self) -> bool:
         return self.mode == "copy"

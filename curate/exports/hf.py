@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -66,12 +67,19 @@ class HuggingFace(Format):
 
         features = _features(job)
         schema = features.arrow_schema
+        classes = {
+            name: {word: number for number, word in enumerate(feature.names)}
+            for name, feature in features.items()
+            if hasattr(feature, "names")
+        }
+        # Pictures are compressed already.
+        packed = {name: "none" if name.startswith("image.") else "zstd" for name in _leaves(schema)}
         with (
             files.temporary(part.files[0]) as path,
-            pq.ParquetWriter(path, schema, compression="zstd") as writer,
+            pq.ParquetWriter(path, schema, compression=packed) as writer,
         ):
             while group := list(islice(pictures, _GROUP)):
-                rows = [features.encode_example(row) for row in _rows(job, group)]
+                rows = list(_rows(job, group, classes))
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
     def finish(self, job: Job, folder: Path) -> None:
@@ -105,16 +113,30 @@ def _features(job: Job) -> Any:
     return datasets.Features(named | columns)
 
 
-def _rows(job: Job, group: Sequence[tuple[int, Picture]]) -> Iterator[dict[str, Any]]:
-    counts = [job.pictures["faces"][number] for number, _ in group]
-    faces = pl.concat([job.faces(number) for number, _ in group])
-    told = _without_places(faces).rows(named=True)
+def _leaves(schema: Any) -> list[str]:
+    """The columns of a Parquet file with this schema."""
+    import pyarrow.parquet as pq
+
+    with io.BytesIO() as file:
+        pq.write_table(schema.empty_table(), file)
+        columns = pq.read_metadata(file).schema
+        return [columns.column(i).path for i in range(len(columns))]
+
+
+def _rows(
+    job: Job, group: Sequence[tuple[int, Picture]], classes: Mapping[str, Mapping[str, int]]
+) -> Iterator[dict[str, Any]]:
+    numbers = [number for number, _ in group]
+    counts = job.pictures["faces"].gather(numbers).to_list()
+    told = _without_places(job.faces_of(numbers)).rows(named=True)
     for row in told:
         if row.get("phash") is not None:
             row["phash"] = f"{row['phash']:016x}"
-    for (number, picture), row in zip(group, picture_rows(told, counts, several=_several(job)), strict=True):
+    several = _several(job)
+    for (number, picture), row in zip(group, picture_rows(told, counts, several=several), strict=True):
         name = job.paths[number]
-        yield {"image": {"bytes": picture.data, "path": name}, "file_name": name, **row}
+        numbered = {column: words.get(row[column]) for column, words in classes.items()}
+        yield {"image": {"bytes": picture.data, "path": name}, "file_name": name, **row, **numbered}
 
 
 def _without_places(rows: pl.DataFrame) -> pl.DataFrame:

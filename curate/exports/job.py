@@ -61,6 +61,13 @@ class Job:
         """The rows of a picture that are handed on, the first the one with the lowest `face`."""
         return self.rows.slice(self.pictures["first"][picture], self.pictures["faces"][picture])
 
+    def faces_of(self, pictures: Sequence[int]) -> pl.DataFrame:
+        """The rows of these pictures, one picture after the other."""
+        starts, counts = (self.pictures[name].gather(list(pictures)).to_list() for name in ("first", "faces"))
+        return self.rows[
+            [row for start, n in zip(starts, counts, strict=True) for row in range(start, start + n)]
+        ]
+
     def first_faces(self) -> pl.DataFrame:
         """For each picture the row of its first face."""
         return self.rows[self.pictures["first"]]

@@ -56,7 +56,6 @@ class Journal:
 
     def end(self, part: Part, files: Sequence[Written], left_out: Mapping[str, str]) -> None:
         """A part is on disk."""
-        sync_folders(self.out, [file.path for file in files])
         self._append({"end": part.key, "files": [asdict(file) for file in files], "left_out": left_out})
         self.done[part.key] = Done(tuple(files), left_out)
 
@@ -126,15 +125,3 @@ def repair_journal(journal: Journal) -> None:
     path = journal.out / JOURNAL_FOLDER / _FILE
     with path.open("r+b") as file:
         file.truncate(file.read().rfind(b"\n") + 1)
-
-
-def sync_folders(out: Path, paths: Sequence[str]) -> None:
-    """Make renames last, where the system lets folders be opened."""
-    if os.name == "nt":
-        return
-    for folder in {(out / path).parent for path in paths}:
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

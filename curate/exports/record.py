@@ -93,4 +93,6 @@ def write_record(record: Record, written: Iterable[Written], job: Job) -> None:
             listing.write(json.dumps(line).encode() + b"\n")
         for image, reason in sorted(job.left_out.items()):
             listing.write(json.dumps({"image": image, "left_out": reason}).encode() + b"\n")
+    files.sync()
     files.write(MANIFEST, (record.model_dump_json(indent=2) + "\n").encode())
+    files.sync()

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import polars as pl
 import polars.selectors as cs
+
+from curate.exports.job import Job
+
+# So many pictures are put into words at a time.
+_PICTURES = 200
 
 
 def plain_rows(rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -19,13 +26,24 @@ def plain_rows(rows: pl.DataFrame) -> list[dict[str, Any]]:
     return [{name: _plain(name, value) for name, value in row.items()} for row in short.iter_rows(named=True)]
 
 
-def row_json(faces: pl.DataFrame) -> bytes:
+def plain_faces(job: Job, numbers: Sequence[int]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """The rows of pictures as `plain_rows`, with each picture's number, many pictures at a time."""
+    for begin in range(0, len(numbers), _PICTURES):
+        some = numbers[begin : begin + _PICTURES]
+        counts = job.pictures["faces"].gather(list(some)).to_list()
+        rows = iter(plain_rows(job.faces_of(some)))
+        for number, count in zip(some, counts, strict=True):
+            yield number, list(islice(rows, count))
+
+
+def row_json(faces: Sequence[Mapping[str, Any]]) -> bytes:
     """A picture's faces as one JSON object: the columns of its first face, and of the others in `more_faces`.
 
-    So that what reads one object a picture (`curate score` does) finds prompt and seed where it looks for them.
+    So that what reads one object a picture (`curate score` does) finds prompt and seed where it looks for them. What is
+    null is left out.
     """
-    first, *others = plain_rows(faces)
-    told = {name: value for name, value in first.items() if value is not None}
+    first, *others = faces
+    told: dict[str, Any] = {name: value for name, value in first.items() if value is not None}
     if others:
         told["more_faces"] = [{n: v for n, v in row.items() if v is not None} for row in others]
     return (json.dumps(told, ensure_ascii=False, indent=1) + "\n").encode()

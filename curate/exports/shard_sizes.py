@@ -33,14 +33,14 @@ def shards(job: Job, size: str, order: Sequence[int]) -> list[tuple[int, ...]]:
     Raises:
         ExportError: sizes of pictures are asked for that only reading them would tell.
     """
-    found = _SIZE.fullmatch(size)
-    assert found is not None  # noqa: S101 - checked_size has seen it
+    said = _SIZE.fullmatch(size)
+    assert said is not None  # noqa: S101 - checked_size has seen it
     count = job.pictures.height
-    if not found[2]:
-        step = int(found[1])
+    if not said[2]:
+        step = int(said[1])
         return [tuple(order[begin : begin + step]) for begin in range(0, count, step)]
-    unit = found[2].lower()
-    most = float(found[1]) * (1024 if "i" in unit else 1000) ** (0 if unit == "b" else _UNITS[unit[0]])
+    unit = said[2].lower()
+    most = float(said[1]) * (1024 if "i" in unit else 1000) ** (0 if unit == "b" else _UNITS[unit[0]])
     sizes = _bytes(job, size)
     found: list[list[int]] = []
     held = most + 1

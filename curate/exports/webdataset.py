@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Annotated, Any, ClassVar
 
 import polars as pl
@@ -18,7 +19,7 @@ from curate.exports.format import Format
 from curate.exports.job import ENDINGS, Job
 from curate.exports.names import safe_name, split_ending, unique_paths
 from curate.exports.part import Part
-from curate.exports.rows import plain_rows
+from curate.exports.rows import plain_faces
 from curate.exports.shard_sizes import checked_size, shards
 from curate.exports.typed_rows import picture_features, picture_rows
 from curate.pictures import Picture
@@ -70,9 +71,16 @@ class WebDataset(Format):
         if first is None:
             return  # none of them can be had, and readers do not like empty archives
         with files.open(part.files[0]) as file, tarfile.open(fileobj=file, mode="w") as tar:
-            _add_sample(tar, job, *first)
-            for number, picture in pictures:
-                _add_sample(tar, job, number, picture)
+            told = plain_faces(job, part.pictures)
+            several, prompts = _several(job), _has_prompts(job)
+            for number, picture in chain((first,), pictures):
+                faces = next(rows for n, rows in told if n == number)
+                (row,) = picture_rows(faces, [len(faces)], several=several)
+                key = split_ending(job.paths[number])[0]
+                _add(tar, job.paths[number], picture.data)
+                _add(tar, f"{key}.json", json.dumps(row, ensure_ascii=False).encode())
+                if prompts:
+                    _add(tar, f"{key}.txt", (row["prompt"] or "").encode())
 
     def _head(self, job: Job) -> dict[str, Any]:
         import datasets
@@ -95,16 +103,6 @@ class WebDataset(Format):
             ],
             "dataset_info": {"features": features._to_yaml_list()},
         }
-
-
-def _add_sample(tar: tarfile.TarFile, job: Job, number: int, picture: Picture) -> None:
-    key = split_ending(job.paths[number])[0]
-    faces = job.faces(number)
-    (told,) = picture_rows(plain_rows(faces), [faces.height], several=_several(job))
-    _add(tar, job.paths[number], picture.data)
-    _add(tar, f"{key}.json", json.dumps(told, ensure_ascii=False).encode())
-    if _has_prompts(job):
-        _add(tar, f"{key}.txt", (faces["prompt"][0] or "").encode())
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
