@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from curate.choosing import Applied, apply
     from curate.errors import CurateError, ExportError, InputError, ModelError, QueryError, RecipeError
     from curate.exports.export import Exported, export
+    from curate.reports.report import write_report
     from curate.run import Progress
     from curate.scorers.columns import CATALOGUE, Column
     from curate.scorers.face import Face
@@ -48,6 +49,7 @@ __all__ = [
     "open_scores",
     "score",
     "to_fiftyone",
+    "write_report",
 ]
 
 _HOMES = {
@@ -56,6 +58,7 @@ _HOMES = {
     "curate.browsing.dataset": ("to_fiftyone",),
     "curate.choosing": ("Applied", "apply"),
     "curate.exports.export": ("Exported", "export"),
+    "curate.reports.report": ("write_report",),
     "curate.run": ("Progress",),
     "curate.scorers.columns": ("CATALOGUE", "Column"),
     "curate.scorers.face": ("Face",),

@@ -51,8 +51,8 @@ def thumbnails(
     faces: dict[str, list[tuple[int, Box | None]]] = {}
     for row in rows.select([c for c in ("image", "sha256", "face", *_BOX) if c in rows.columns]).to_dicts():
         wanted[row["image"]] = row.get("sha256")
-        values = [row.get(name) for name in _BOX]
-        box = None if None in values else (values[0], values[1], values[2], values[3])
+        x, y, w, h = (row.get(name) for name in _BOX)
+        box = None if x is None or y is None or w is None or h is None else (x, y, w, h)
         faces.setdefault(row["image"], []).append((row.get("face") or 0, box))
     made: dict[Key, Image.Image] = {}
     # Pillow warns of odd metadata and of large pictures. Filters belong to the process, so they are set around all
