@@ -18,6 +18,7 @@ from curate.commands import (
     models,
     query,
     recipes,
+    report,
     score,
     show,
     stats,
@@ -41,6 +42,7 @@ app.command()(query.query)
 app.command()(apply.apply)
 app.command()(decide.decide)
 app.command()(export.export)
+app.command()(report.report)
 app.command()(columns.columns)
 app.command()(doctor.doctor)
 app.command()(evaluate.evaluate)
