@@ -24,6 +24,7 @@ class Mode(StrEnum):
     copy = "copy"
     hardlink = "hardlink"
     symlink = "symlink"
+    reference = "reference"
 
 
 def export(
@@ -42,7 +43,11 @@ def export(
     ] = None,
     mode: Annotated[
         Mode | None,
-        typer.Option(help="folder, coco, kohya: how pictures get there [default: copy].", show_default=False),
+        typer.Option(
+            help="folder, coco, kohya, fiftyone: how pictures get there; reference (coco, fiftyone): they stay "
+            "where they are [default: copy].",
+            show_default=False,
+        ),
     ] = None,
     by: Annotated[
         str | None, typer.Option(help="folder: a column whose values become folders.", show_default=False)
@@ -75,6 +80,34 @@ def export(
     public: Annotated[
         bool | None, typer.Option("--public", help="hf: everybody may see what is uploaded.")
     ] = None,
+    with_landmarks: Annotated[
+        bool | None, typer.Option("--with-landmarks", help="parquet, fiftyone: also the mesh of each face.")
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            help="kohya: how often a picture is seen in an epoch [default: 1].", min=1, show_default=False
+        ),
+    ] = None,
+    concept: Annotated[
+        str | None,
+        typer.Option(
+            help="kohya: what the pictures' folder is called [default: the trigger].", show_default=False
+        ),
+    ] = None,
+    trigger: Annotated[
+        str | None, typer.Option(help="kohya: the word that is to be learnt.", show_default=False)
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            help='kohya: of the captions, "photo of {trigger}, {aus}" (docs/captions.md).', show_default=False
+        ),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(help="kohya: a table of words of your own for captions.", show_default=False),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written; write nothing.")
     ] = False,
@@ -91,6 +124,8 @@ def export(
 
       curate export keep.scores ./train --to folder --mode hardlink --by expression
 
+      curate export keep.scores ./lora --to kohya --trigger "ohwx person" --repeats 10
+
       curate export keep.scores ./shards --to webdataset --where "temperature > 60" --dry-run
 
       curate export keep.scores ./hub --to hf --push me/faces
@@ -106,6 +141,12 @@ def export(
         "license": license,
         "push": push,
         "public": public,
+        "with_landmarks": with_landmarks,
+        "repeats": repeats,
+        "concept": concept,
+        "trigger": trigger,
+        "template": template,
+        "captions": captions,
     }
     from curate.exports.export import export as run
     from curate.exports.export import make_format

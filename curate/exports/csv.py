@@ -17,8 +17,7 @@ from curate.pictures import Picture
 FILE = "faces.csv"
 # A spreadsheet takes text that begins so for a formula, and runs it (OWASP, CSV injection). The guard itself is
 # guarded, so that what is read can be told from what was written.
-_FORMULA = r"^[=+\-@\t\r']"
-_GUARD = "'"
+_FORMULA, _GUARDED = r"^([=+\-@\t\r'])", "'$1"
 
 
 class Csv(Format):
@@ -50,6 +49,4 @@ def text_columns(rows: pl.DataFrame) -> pl.DataFrame:
 
 def guarded(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows none of whose texts a spreadsheet takes for a formula."""
-    return rows.with_columns(
-        pl.when(cs.string().str.contains(_FORMULA)).then(_GUARD + cs.string()).otherwise(cs.string())
-    )
+    return rows.with_columns(cs.string().str.replace(_FORMULA, _GUARDED))

@@ -51,6 +51,10 @@ class Format(BaseModel, ABC):
                 to be held for longer than it takes to write it.
         """
 
+    def wants_landmarks(self) -> bool:
+        """Whether the rows are to have `landmarks`; a format that leaves it to its options says so here."""
+        return self.landmarks
+
     def copies(self) -> bool:
         """Whether the pictures' bytes are written again (links write none)."""
         return True

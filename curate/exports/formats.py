@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 FORMATS = {
     "folder": ("Folder", "pictures: copies or links, in sub-folders if you like"),
     "hf": ("HuggingFace", "a Hugging Face dataset: Parquet with pictures in it, and a card"),
+    "csv": ("Csv", "the columns as a table, for spreadsheets"),
+    "jsonl": ("Jsonl", "the columns as JSON, a face a line"),
+    "parquet": ("Parquet", "the columns in one file, with what they mean"),
+    "coco": ("Coco", "boxes and key points of faces, for detectors and annotation programs"),
+    "kohya": ("Kohya", "pictures with captions, for training LoRAs"),
+    "au": ("Au", "an AU dictionary a line, for AU-conditioned generators"),
+    "fiftyone": ("FiftyOne", "a dataset of FiftyOne with fields, colours and saved views"),
     "webdataset": ("WebDataset", "tar shards of pictures with their columns"),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -64,5 +63,4 @@ def described(rows: pl.DataFrame) -> Any:
             said = {"description": column.doc, **({"unit": column.unit} if column.unit else {})}
             plain = plain.with_metadata(said)
         fields.append(plain)
-    about = {"curate": json.dumps({"rows": "faces", "columns": "docs/columns.md"})}
-    return table.cast(pa.schema(fields, metadata=about))
+    return table.cast(pa.schema(fields))
