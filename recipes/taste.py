@@ -150,11 +150,13 @@ def fit_taste(rows: pl.DataFrame, liked: NDArray[np.bool_] | pl.Series) -> Taste
         )
     values = values[:, told]
     aucs = []
-    for train, test in _folds(likes, _FOLDS, seed=0):
-        model = _fitted(values[train], likes[train], _best(values[train], likes[train]), names)
-        aucs.append(_auc(model.odds(values[test]), likes[test]))
-    strength = _best(values, likes)
-    model = _fitted(values, likes, strength, names)
+    # One thread: these are small matrices, and the sums of several depend on how many there are.
+    with _imported("threadpoolctl").threadpool_limits(1):
+        for train, test in _folds(likes, _FOLDS, seed=0):
+            model = _fitted(values[train], likes[train], _best(values[train], likes[train]), names)
+            aucs.append(_auc(model.odds(values[test]), likes[test]))
+        strength = _best(values, likes)
+        model = _fitted(values, likes, strength, names)
     auc, accepted, rejected = float(np.mean(aucs)), int(likes.sum()), int((~likes).sum())
     order = np.lexsort((np.arange(len(names)), -np.abs(model.weight)))
     weights = pl.DataFrame({"column": [names[i] for i in order], "weight": model.weight[order]})
@@ -204,7 +206,7 @@ def _values(rows: pl.DataFrame, term: str) -> Floats:
 
 def _fitted(values: Floats, likes: NDArray[np.bool_], strength: float, names: list[str]) -> _Model:
     """A model of the rows (n, k), which may have NaN."""
-    linear = _sklearn("linear_model")
+    linear = _imported("sklearn.linear_model")
     there = np.isfinite(values)
     count = np.maximum(there.sum(axis=0), 1)
     mean = np.where(there, values, 0.0).sum(axis=0) / count
@@ -230,7 +232,7 @@ def _folds(
     likes: NDArray[np.bool_], count: int, seed: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Rows to fit and rows to try, with as many accepted ones in each fold as in all."""
-    selection = _sklearn("model_selection")
+    selection = _imported("sklearn.model_selection")
     folds = selection.StratifiedKFold(count, shuffle=True, random_state=seed)
     return list(folds.split(np.zeros(len(likes)), likes))
 
@@ -253,11 +255,12 @@ def _probability(odds: Floats) -> Floats:
     return np.asarray(np.exp(-np.logaddexp(0, -odds)), np.float64)
 
 
-def _sklearn(module: str) -> Any:
+def _imported(module: str) -> Any:
+    """Of scikit-learn, or what it brings along."""
     from importlib import import_module
 
     try:
-        return import_module(f"sklearn.{module}")
+        return import_module(module)
     except ImportError as error:
         raise RecipeError(
             "a taste needs scikit-learn, which is not installed", hint="pip install 'curate-faces[app]'"

@@ -167,7 +167,7 @@ def test_without_scikit_learn_it_says_what_to_install(monkeypatch: pytest.Monkey
     real = importlib.import_module
 
     def without(name: str, *more: Any) -> Any:
-        if name.startswith("sklearn"):
+        if name.startswith(("sklearn", "threadpoolctl")):
             raise ImportError(name)
         return real(name, *more)
 
