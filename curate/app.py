@@ -9,6 +9,7 @@ import typer
 
 from curate.commands import (
     apply,
+    browse,
     columns,
     decide,
     doctor,
@@ -20,6 +21,7 @@ from curate.commands import (
     recipes,
     report,
     score,
+    sheet,
     show,
     stats,
     train,
@@ -40,7 +42,9 @@ app.command()(show.show)
 app.command()(stats.stats)
 app.command()(query.query)
 app.command()(apply.apply)
+app.command()(browse.browse)
 app.command()(decide.decide)
+app.command()(sheet.sheet)
 app.command()(export.export)
 app.command()(report.report)
 app.command()(columns.columns)

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -133,6 +134,12 @@ def _config() -> Mapping[str, Any]:
 def _look_at_server(installed: str, uri: str) -> Look:
     """A server that the user has: somebody must answer."""
     shown = re.sub(r"//[^@/]*@", "//...@", uri)  # a name and a password are nobody's business
+    elsewhere = f"unset {URI}" if os.environ.get(URI) else "take database_uri out of ~/.fiftyone/config.json"
+    nobody = Look(
+        installed, problem=f"no MongoDB answers at {shown}: start it, or use FiftyOne's own", cure=elsewhere
+    )
+    if _refused(uri):
+        return nobody
     answered: list[str | Exception] = []
 
     def ask() -> None:
@@ -151,13 +158,8 @@ def _look_at_server(installed: str, uri: str) -> Look:
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(_SELECT + 1)
-    elsewhere = f"unset {URI}" if os.environ.get(URI) else "take database_uri out of ~/.fiftyone/config.json"
     if not answered or type(answered[0]).__name__ == "ServerSelectionTimeoutError":
-        return Look(
-            installed,
-            problem=f"no MongoDB answers at {shown}: start it, or use FiftyOne's own",
-            cure=elsewhere,
-        )
+        return nobody
     found = answered[0]
     if isinstance(found, Exception):
         reason = re.sub(
@@ -169,6 +171,23 @@ def _look_at_server(installed: str, uri: str) -> Look:
         problem = f"the MongoDB at {shown} is version {found}; FiftyOne needs 6.0 or newer"
         return Look(installed, problem=problem, cure=elsewhere)
     return Look(installed, f"MongoDB {found} at {shown}")
+
+
+def _refused(uri: str) -> bool:
+    """Whether nobody listens at any of an address's hosts: the driver would go on trying."""
+    hosts = re.match(r"mongodb://(?:[^@/]*@)?([\w.:,-]+)(?:[/?]|$)", uri)
+    if hosts is None:
+        return False
+    for host in hosts[1].split(","):
+        name, _, port = host.partition(":")
+        try:
+            with socket.create_connection((name, int(port or 27_017)), timeout=1):
+                return False
+        except ConnectionRefusedError:
+            continue
+        except (OSError, ValueError):
+            return False
+    return True
 
 
 def _look_at_own(installed: str, package: Path) -> Look:
@@ -248,14 +267,23 @@ def _watch(services: Any) -> None:
         while True:
             try:
                 return int(waiting(self, port=port, timeout=0.2))
-            except services.ServiceListenTimeout:
-                if not self.child.is_running() or self.child.status() == "zombie":
+            except (services.ServiceListenTimeout, services.psutil.Error):
+                if _has_ended(self.child):
                     raise InputError(_last_words(), where="FiftyOne's MongoDB", hint=_NEW_FOLDER) from None
                 if time.monotonic() > until:
                     raise
 
     kind._wait_for_child_port = wait
     kind._curate = True
+
+
+def _has_ended(process: Any) -> bool:
+    import psutil
+
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True
 
 
 _NEW_FOLDER = (

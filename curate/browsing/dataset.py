@@ -66,7 +66,7 @@ def to_fiftyone(scores: ScoreSet | str | Path, *, name: str | None = None, landm
     Args:
         scores: a score set, or its folder.
         name: of the dataset; None takes the one that this set has, or the folder's name.
-        landmarks: also the fields `mesh` (478 x 3 float32) and `keypoints` (68 of them); once there, they stay.
+        landmarks: also the fields `mesh` (478 x 3 float32 in a row) and `keypoints` (68 of them); once there, they stay.
 
     Returns:
         A `fiftyone.Dataset`.

@@ -68,7 +68,7 @@ def declared(schema: Mapping[str, pl.DataType]) -> dict[str, Any]:
         for name in _units(schema):
             fields[f"{DETECTION}.detections.{name}"] = fo.FloatField(description=_DOCS.get(name))
     if LANDMARKS in schema:
-        fields[MESH] = fo.VectorField(description=_DOCS[LANDMARKS])
+        fields[MESH] = fo.VectorField(description=f"{_DOCS[LANDMARKS]}, point by point")
         fields[KEYPOINTS] = label(fo.Keypoints, "68 of the mesh's points, by parts of the face")
     return fields
 
@@ -194,4 +194,4 @@ def _landmarks(mesh: pl.Series) -> dict[str, Any]:
          "confidence": None}
         for name, places in readable(points).items()
     ]  # fmt: skip
-    return {MESH: fou.serialize_numpy_array(points), KEYPOINTS: {"_cls": "Keypoints", "keypoints": marks}}
+    return {MESH: fou.serialize_numpy_array(points.ravel()), KEYPOINTS: {"_cls": "Keypoints", "keypoints": marks}}
