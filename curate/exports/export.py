@@ -258,33 +258,33 @@ def _write_parts(
     progress = Progress("pictures" if pictured else "parts", sum(map(size, parts)))
     progress.kept = progress.done = sum(size(part) for part in parts if part.key in kept)
     on_progress(progress)
-    stock = Stock(job.scores.manifest.source, wanted, job.out / JOURNAL_FOLDER)
-    for part in parts:
-        if part.key in kept:
-            continue
-        problems: dict[str, str] = {}
+    with Stock(job.scores.manifest.source, wanted, job.out / JOURNAL_FOLDER) as stock:
+        for part in parts:
+            if part.key in kept:
+                continue
+            problems: dict[str, str] = {}
 
-        def good(part: Part = part, problems: dict[str, str] = problems) -> Iterator[tuple[int, Picture]]:
-            for number in part.pictures:
-                picture = stock.take(images[number])
-                if picture.problem is not None:
-                    problems[picture.image] = job.left_out[picture.image] = picture.problem
-                else:
-                    yield number, picture
+            def good(part: Part = part, problems: dict[str, str] = problems) -> Iterator[tuple[int, Picture]]:
+                for number in part.pictures:
+                    picture = stock.take(images[number])
+                    if picture.problem is not None:
+                        problems[picture.image] = job.left_out[picture.image] = picture.problem
+                    else:
+                        yield number, picture
+                    progress.done += 1
+                    on_progress(progress)
+
+            journal.begin(part)
+            files = Files(job.out, part.files)
+            coming = good()
+            format.write(part, job, files, coming)
+            for _ in coming:
+                raise ValueError(f"{format.name} has not taken every picture of {part.key}")
+            files.sync()
+            journal.end(part, files.written, problems)
+            if not pictured:
                 progress.done += 1
                 on_progress(progress)
-
-        journal.begin(part)
-        files = Files(job.out, part.files)
-        coming = good()
-        format.write(part, job, files, coming)
-        for _ in coming:
-            raise ValueError(f"{format.name} has not taken every picture of {part.key}")
-        files.sync()
-        journal.end(part, files.written, problems)
-        if not pictured:
-            progress.done += 1
-            on_progress(progress)
 
 
 def _record(

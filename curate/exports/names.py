@@ -80,12 +80,12 @@ def unique_paths(
     asked = {key(path) for path in paths}
     found = []
     for path, mark in zip(paths, marks, strict=True):
-        chosen, number = path, 1
+        chosen, number = path, 1 if mark else 2
         while (at := key(chosen)) in used or (chosen != path and at in asked):
             folder, slash, name = path.rpartition("/")
             stem, ending = split_ending(name)
             more = f"~{mark[:8]}" if mark else ""
-            more += f"~{number}" if number > 1 or not mark else ""
+            more += f"~{number}" if number > 1 else ""
             chosen = f"{folder}{slash}{stem}{more}{ending}"
             number += 1
         used.add(at)

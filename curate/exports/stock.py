@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -25,10 +25,20 @@ class Stock:
     """
 
     def __init__(self, source: SourceRecord, wanted: Mapping[str, str | None], folder: Path) -> None:
-        self._coming = read_pictures(source, wanted) if wanted else iter(())
+        self._coming: Iterator[Picture] = read_pictures(source, wanted) if wanted else iter(())
         self._folder = folder
         self._spool: IO[bytes] | None = None
         self._waiting: dict[str, tuple[Picture, int, int]] = {}
+
+    def __enter__(self) -> Stock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop reading ahead, and let go of the temporary file."""
+        if isinstance(self._coming, Generator):
+            self._coming.close()
+        if self._spool is not None:
+            self._spool.close()
 
     def take(self, image: str) -> Picture:
         """A picture with its bytes or with a problem; each can be taken once."""
