@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from curate.answerfile import check_answer, write_answer
+from curate.output import visible
 from curate.reports import comparison, intents, provenance, recipe, statuses, units, variety
 from curate.reports.associations import associations
 from curate.reports.duplicates import Duplicates, duplicates
@@ -22,6 +23,7 @@ from curate.reports.quality import quality
 from curate.reports.temperature import temperature
 from curate.reports.wording import THIN, band_of, count, finding, listed, number, percent
 
+_SPACES = f"\n\t\N{NO-BREAK SPACE}{THIN}"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -106,6 +108,7 @@ def _page(first: Material, second: Material | None) -> bytes:
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_harmless,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -124,6 +127,13 @@ def _page(first: Material, second: Material | None) -> bytes:
         **parts,
     )
     return page.encode("utf-8", "backslashreplace")
+
+
+def _harmless(value: Any) -> Any:
+    """Text in which nothing is invisible or turns the writing round: names and prompts are other people's words."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "".join(c if c in _SPACES else visible(c) for c in value)
 
 
 def _lead(material: Material) -> str:
