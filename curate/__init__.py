@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from curate.api import Summary, score
     from curate.browsing.dataset import to_fiftyone
     from curate.choosing import Applied, apply
+    from curate.decisions import decide
     from curate.errors import CurateError, ExportError, InputError, ModelError, QueryError, RecipeError
     from curate.exports.export import Exported, export
     from curate.reports.report import write_report
+    from curate.reports.sheet import write_sheet
     from curate.run import Progress
     from curate.scorers.columns import CATALOGUE, Column
     from curate.scorers.face import Face
@@ -45,11 +47,13 @@ __all__ = [
     "Scorer",
     "Summary",
     "apply",
+    "decide",
     "export",
     "open_scores",
     "score",
     "to_fiftyone",
     "write_report",
+    "write_sheet",
 ]
 
 _HOMES = {
@@ -57,8 +61,10 @@ _HOMES = {
     "curate.api": ("Summary", "score"),
     "curate.browsing.dataset": ("to_fiftyone",),
     "curate.choosing": ("Applied", "apply"),
+    "curate.decisions": ("decide",),
     "curate.exports.export": ("Exported", "export"),
     "curate.reports.report": ("write_report",),
+    "curate.reports.sheet": ("write_sheet",),
     "curate.run": ("Progress",),
     "curate.scorers.columns": ("CATALOGUE", "Column"),
     "curate.scorers.face": ("Face",),
