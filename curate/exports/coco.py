@@ -21,9 +21,14 @@ FILE, FOLDER = "labels.json", "data"
 _LANDMARKS = "landmarks"
 _BOX = ("box_x", "box_y", "box_w", "box_h")
 # What an annotation and its picture say themselves, and what is of no use there.
-_SAID = frozenset(
-    (*_BOX, _LANDMARKS, "image", "sha256", "n_faces", "width", "height", "format", "status", "error")
-)
+_SAID = frozenset((
+    *_BOX, _LANDMARKS, "image", "sha256", "n_faces", "width", "height", "format", "status", "error", "confidence",
+))  # fmt: skip
+# Names that an annotation has itself, or that a reader makes of it: FiftyOne puts attributes beside them.
+_TAKEN = frozenset((
+    "id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "score", "keypoints", "num_keypoints",
+    "attributes", "label", "bounding_box", "mask", "tags", "index", "instance", "points", "visible", "supercategory",
+))  # fmt: skip
 # The parts of the face whose outline is closed.
 _CLOSED = frozenset(("eye left", "eye right", "lips outer", "lips inner"))
 _ROWS = 5_000
@@ -141,14 +146,19 @@ def annotation(row: Mapping[str, Any], mesh: Any = None) -> dict[str, Any]:
     }
     if row.get("confidence") is not None:
         said["score"] = row["confidence"]
-    said["attributes"] = {
-        name: value for name, value in row.items() if name not in _SAID and value is not None
-    }
+    said["attributes"] = _attributes(row)
     if mesh is not None:
         points = [place for part in readable(mesh.to_numpy()).values() for place in part]
         said["keypoints"] = [number for x, y in points for number in _point(x, y, width, height)]
         said["num_keypoints"] = sum(0 <= x <= 1 and 0 <= y <= 1 for x, y in points)
     return said
+
+
+def _attributes(row: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in row.items() if name not in _SAID and value is not None}
+    if "seed" in told:
+        told["seed"] = str(told["seed"])  # more than readers with 64 bits and a sign can hold
+    return {f"{name}_" if name in _TAKEN else name: value for name, value in told.items()}
 
 
 def _point(x: float, y: float, width: int, height: int) -> tuple[float, float, int]:
