@@ -69,7 +69,6 @@ def push(folder: Path, repository: str, *, public: bool, overwrite: bool) -> Non
 
 @contextlib.contextmanager
 def _in_words(folder: Path, repository: str) -> Iterator[None]:
-    import httpx
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     by_hand = f"the same command again, or: hf upload {repository} {folder} --repo-type dataset"
@@ -84,6 +83,8 @@ def _in_words(folder: Path, repository: str) -> Iterator[None]:
         raise ExportError(str(error).splitlines()[0], where="--push", hint="--push NAME/REPO") from error
     except OfflineModeIsEnabled as error:
         raise ExportError("HF_HUB_OFFLINE is set", where="--push", hint="unset HF_HUB_OFFLINE") from error
-    except (httpx.HTTPError, ConnectionError) as error:
+    except ExportError:
+        raise
+    except Exception as error:  # whichever library of HTTP it is that the hub's own library uses today
         words = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ExportError(f"the hub cannot be reached: {words}", where="--push", hint=by_hand) from error

@@ -21,7 +21,7 @@ from curate.exports.names import safe_name, split_ending, unique_paths
 from curate.exports.part import Part
 from curate.exports.rows import plain_faces
 from curate.exports.shard_sizes import checked_size, shards
-from curate.exports.typed_rows import picture_features, picture_rows
+from curate.exports.typed_rows import MORE, picture_features, picture_rows
 from curate.pictures import Picture
 
 # Bytes of a key: a tar header has a hundred for the whole name.
@@ -147,7 +147,7 @@ def _telling_first(job: Job) -> list[int]:
     `datasets` learns from the first samples what a column holds, and of nulls alone learns nothing.
     """
     faces = job.first_faces()
-    has = faces.select(~pl.all().is_null())
+    has = faces.select(~pl.all().is_null()).with_columns((job.pictures["faces"] > 1).alias(MORE))
     todo = [name for name in has.columns if has[name].any() and not has[name].all()]
     first: list[int] = []
     while todo and len(first) < _LEARNT_FROM:

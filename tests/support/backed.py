@@ -54,3 +54,11 @@ def write_backed(
         )
         frame.write_parquet(shard, metadata={"curate": metadata["curate"]})
     return folder
+
+
+def add_words(scores: Path, name: str, values: Sequence[str | None]) -> None:
+    """Give a set of one shard a column of words."""
+    (shard,) = list_shards(scores)
+    metadata = pl.read_parquet_metadata(shard)
+    rows = pl.read_parquet(shard).with_columns(pl.Series(name, values, dtype=pl.String))
+    rows.write_parquet(shard, metadata={"curate": metadata["curate"]})
