@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
@@ -47,7 +47,7 @@ class Template:
         return frozenset(piece.name for part in self.parts for piece in part if isinstance(piece, Gap))
 
     def fill(self, values: Mapping[str, Any], words: Mapping[str, str]) -> str:
-        """The caption, on one line.
+        """The caption, on one line; what stands between two commas is said once.
 
         Args:
             values: by column; null and NaN are empty.
@@ -60,7 +60,7 @@ class Template:
             if gaps and not any(gaps):
                 continue
             said.append(_line("".join(filled)))
-        return ", ".join(part for part in said if part)
+        return ", ".join(_distinct(part for part in said if part))
 
 
 def parse_template(text: str, known: Collection[str], *, numbers: Collection[str] = ()) -> Template:
@@ -114,6 +114,15 @@ def _value(gap: Gap, values: Mapping[str, Any], words: Mapping[str, str]) -> str
     if gap.number:
         return format(float(value), gap.number)
     return f"{value:.4g}" if isinstance(value, float) else _line(str(value))
+
+
+def _distinct(parts: Iterable[str]) -> Iterator[str]:
+    """What is between commas, each once: a prompt and a face may say the same."""
+    said = set()
+    for phrase in ", ".join(parts).split(", "):
+        if phrase.casefold() not in said:
+            said.add(phrase.casefold())
+            yield phrase
 
 
 def _line(text: str) -> str:

@@ -64,6 +64,11 @@ def test_what_is_no_number_is_empty(value: float | None) -> None:
     assert filled("x {yaw:.1f}", yaw=value) == ""
 
 
+def test_what_is_said_is_not_said_again() -> None:
+    words = {"prompt": "a man, Mouth open, smiling", "aus": "eyes wide, mouth open", "expression": "smiling"}
+    assert filled("{prompt}, {aus}, {expression}", words) == "a man, Mouth open, smiling, eyes wide"
+
+
 def test_values_are_never_read_as_templates_and_stay_on_one_line() -> None:
     assert (
         filled("{prompt}", {"prompt": "a {seed} {0.__class__}\n%s\x1b[31m, "}, seed=7)
