@@ -67,3 +67,5 @@ def sheet(
     if written.missing:
         output.text(f"{written.missing:,} of them have no picture any more: it is gone, changed or broken.")
     output.plain(f"written to {written.path} ({written.width} x {written.height})")
+    if written.missing:
+        raise typer.Exit(3)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from curate.affect import tables_of
 from curate.errors import InputError, QueryError
 from curate.querying import Matches, search
 from curate.recipes.query import Query, parse, parse_condition
@@ -21,6 +22,8 @@ from curate.scoreset import ScoreSet, open_scores
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from curate.recipes.lexicon import Lexicon
 
 ROWS, LEVELS, COLUMNS = 6, 12, 10
 MOST = 60
@@ -89,8 +92,10 @@ def write_sheet(
     _check(path, rows, columns, overwrite=overwrite)
     opened = scores if isinstance(scores, ScoreSet) else open_scores(scores)
     schema = dict(opened.schema(opened.scan()))
-    condition = parse_condition(where if where is not None else "true", schema)
-    asked = _asked(by, schema)
+    # The set's own words, where it has some; the shipped ones are read when a query asks for them.
+    lexicon = tables_of(opened.folder, opened.manifest).lexicon if opened.manifest.own_tables else None
+    condition = parse_condition(where if where is not None else "true", schema, lexicon)
+    asked = _asked(by, schema, lexicon)
     found = search(opened, None, condition, others=[asked])
     words = asked.kind == "word"
     sheet, numbers = (
@@ -123,10 +128,10 @@ def _check(path: Path, rows: int | None, columns: int, *, overwrite: bool) -> No
         )
 
 
-def _asked(by: str, schema: dict[str, pl.DataType]) -> Query:
+def _asked(by: str, schema: dict[str, pl.DataType], lexicon: Lexicon | None) -> Query:
     """What the sheet goes by."""
     try:
-        asked = parse(by, schema)
+        asked = parse(by, schema, lexicon)
     except QueryError as error:
         error.where = error.where or "--by"
         raise

@@ -123,6 +123,9 @@ def test_the_same_set_gives_the_same_sheet_and_says_what_it_is_but_no_prompts(
 def test_a_picture_that_is_gone_or_has_changed_leaves_a_place(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "pictures" / "0.png").unlink()
     Image.new("RGB", (50, 50)).save(tmp_path / "pictures" / "1.png")
+    ran = curate("sheet", faces, "--by", "yaw", "-o", tmp_path / "typed.png")
+    assert (ran.returncode, ran.stderr) == (3, "")
+    assert "2 of them have no picture any more" in ran.stdout
     written = write_sheet(faces, tmp_path / "s.png", by="yaw", columns=5)
     assert (written.shown, written.missing) == (5, 2)
     image = opened(written.path)
