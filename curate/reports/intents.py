@@ -80,7 +80,7 @@ def _unknown(material: Material) -> Gap:
     )
     if "prompt" not in material.faces.columns:
         return material.gap(what, "mesh,quality,lite,generation")
-    return Gap(f"{what} A table can say it (docs/generation.md).", f"{material.scoring()} --metadata TABLE")
+    return Gap(f"{what} A table can say it (docs/generation.md).", material.scoring(metadata="TABLE"))
 
 
 def _several(material: Material, by: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from curate.affect import tables_of
+from curate.choosing import RECIPE
 from curate.recipes.affect import Affect
 from curate.recipes.association import DEFAULT_COLUMNS
 from curate.recipes.stats import Statistics, statistics
@@ -63,12 +64,22 @@ class Material:
             return Gap("No face was scored in this set.", self.scoring())
         return Gap(what, self.scoring(scorers))
 
-    def scoring(self, scorers: str = "") -> str:
-        """The command that scores the set's source again, into the set."""
-        source = self.scores.manifest.source
+    def scoring(self, scorers: str = "", metadata: str = "") -> str:
+        """The command that scores the set's source again, into the set or into the one that it was chosen from."""
+        source, choice = self.scores.manifest.source, self.scores.manifest.choice
+        into, then = f" -o {shlex.quote(self.name)}", ""
+        if choice is not None:
+            origin = choice.get("source")
+            known = (
+                shlex.quote(str(origin["folder"])) if isinstance(origin, dict) and "folder" in origin else ""
+            )
+            into = f" -o {known}" if known else ""
+            if known and choice.get("kind") == "recipe":
+                then = f" && curate apply {shlex.quote(f'{self.name}/{RECIPE}')} {known} -o again.scores"
         split = f" --split {shlex.quote(source.split)}" if source.split else ""
         more = f" --scorers {scorers}" if scorers else ""
-        return f"curate score {shlex.quote(source.location)}{split} -o {shlex.quote(self.name)}{more}"
+        more += f" --metadata {metadata}" if metadata else ""
+        return f"curate score {shlex.quote(source.location)}{split}{into}{more}{then}"
 
 
 def read_material(folder: str | Path, letter: str = "a") -> Material:

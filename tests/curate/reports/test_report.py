@@ -119,12 +119,16 @@ def test_the_map_counts_directions_and_strengths(page: Page, rows: pl.DataFrame)
     assert sum(pleased["excited"][1:]) == int((far & (angle > 22.5) & (angle < 67.5)).sum())
 
 
-def test_quality_clauses_are_counted_and_can_be_typed(page: Page, scored: Path) -> None:
+def test_quality_clauses_are_counted_and_can_be_typed(page: Page, scored: Path, rows: pl.DataFrame) -> None:
     from typed import curate
 
-    for words, clause, told, _ in page.table("What speaks against faces"):
-        done = curate("query", scored, clause, "--json")
-        assert json.loads(done.stdout)["matches"] == whole(told), words
+    told = {clause: whole(n) for _, clause, n, _ in page.table("What speaks against faces")}
+    assert told["n_faces > 1"] == int((rows["n_faces"] > 1).sum())
+    assert told["eye_distance < 40"] == int((rows["eye_distance"] < 40).sum())
+    assert told["abs(yaw) >= 45"] == int((rows["yaw"].abs() >= 45).sum())
+    done = curate("query", scored, " or ".join(f"({clause})" for clause in told), "--json")
+    bad = json.loads(done.stdout)["matches"]
+    assert f"({bad} of 32) have something" in page.text or not bad
 
 
 def test_near_duplicates_are_found(tmp_path: Path) -> None:
