@@ -54,7 +54,13 @@ def compare(rows: pl.DataFrame, samples: pl.DataFrame) -> Changes:
 
 def _matched(rows: pl.DataFrame, samples: pl.DataFrame, on: list[str]) -> pl.DataFrame:
     """`_row`, `_digest`, `_id`, `written`: the nth row of each value of `on`, and the nth sample."""
-    nth = pl.int_range(pl.len(), dtype=pl.UInt32).over(on).alias(_NTH)
-    left = rows.select(ROW, DIGEST, *on, nth)
-    right = samples.select(ID, pl.col(DIGEST).alias("written"), *on, nth)
+    left = rows.select(ROW, DIGEST, *on, _nth(rows, on))
+    right = samples.select(ID, pl.col(DIGEST).alias("written"), *on, _nth(samples, on))
     return left.join(right, on=[*on, _NTH]).select(ROW, DIGEST, ID, "written")
+
+
+def _nth(frame: pl.DataFrame, on: list[str]) -> pl.Expr:
+    """Which of the rows with the same values a row is; counted only where there are such."""
+    if frame.n_unique(on) == frame.height:
+        return pl.lit(0, pl.UInt32).alias(_NTH)
+    return pl.int_range(pl.len(), dtype=pl.UInt32).over(on).alias(_NTH)

@@ -6,7 +6,9 @@ that is not FiftyOne's public interface is in this module.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -66,18 +68,18 @@ def samples(dataset: Any) -> pl.DataFrame:
 
     Samples that a person added have no digest and are none of our business.
     """
-    wanted = {"sha256": True, "face": True, "image": True, "filepath": True, DIGEST_FIELD: True}
-    cursor = collection(dataset).find({DIGEST_FIELD: {"$exists": True}}, wanted, batch_size=_READ_AT_ONCE)
-    parts = []
-    part: list[tuple[Any, ...]] = []
-    for found in cursor:
-        get = found.get
-        image = get("image") or get("filepath")
-        part.append((found["_id"].binary, get("sha256"), get("face"), image, get(DIGEST_FIELD)))
-        if len(part) == _READ_AT_ONCE:
-            parts.append(_keys(part))
-            part = []
-    return pl.concat([*parts, _keys(part)])
+    wanted = dict.fromkeys(("sha256", "face", "image", "filepath", DIGEST_FIELD), True)
+    # Without a condition: MongoDB then has less to look at, and others are few.
+    cursor = collection(dataset).find({}, wanted, batch_size=_READ_AT_ONCE)
+    parts = [_keys([])]
+    while some := list(islice(cursor, _READ_AT_ONCE)):
+        parts.append(_keys([_known(one) for one in some if DIGEST_FIELD in one]))
+    return pl.concat(parts)
+
+
+def _known(one: Mapping[str, Any]) -> tuple[Any, ...]:
+    get = one.get
+    return one["_id"].binary, get("sha256"), get("face"), get("image") or get("filepath"), one[DIGEST_FIELD]
 
 
 def _keys(part: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
@@ -111,6 +113,25 @@ def write(
         writes = [_update(UpdateOne, old, wanted[old["_id"]], ours) for old in olds]
         # Samples that this process holds in memory are read anew.
         dataset._bulk_write(writes, ids=[str(number) for number in wanted])
+
+
+def saved_views(dataset: Any) -> dict[str, Any]:
+    """The stages of each saved view, as `stages_of` gives them. FiftyOne would write to each that it loads."""
+    return {
+        view.name: [_without_id(json.loads(stage)) for stage in view.view_stages]
+        for view in dataset._doc.get_saved_views()
+    }
+
+
+def stages_of(view: Any) -> Any:
+    """What a view does, without the ids that are others each time."""
+    from bson import json_util
+
+    return [_without_id(stage) for stage in json.loads(json_util.dumps(view._serialize()))]
+
+
+def _without_id(stage: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in stage.items() if name != "_uuid"}
 
 
 def _update(make: Any, old: Mapping[str, Any], document: dict[str, Any], ours: Collection[str]) -> Any:

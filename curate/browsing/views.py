@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from curate.browsing import store
 from curate.browsing.colours import ACCEPTED, BAND_COLOURS, DIVERGING, EXPRESSION_COLOURS, NONE, REJECTED
 from curate.browsing.fields import EXPRESSION
 from curate.browsing.names import said_of, say
@@ -32,15 +33,15 @@ def save_views(dataset: Any) -> None:
     """
     said = said_of(dataset)
     ours = set(said.get("views", ()))
-    there = set(dataset.list_saved_views())
+    there = store.saved_views(dataset)
     made = []
     for name, view, description, colour in _views(dataset):
         if name in there and name not in ours:
             continue
         made.append(name)
-        if name not in there or dataset.load_saved_view(name) != view:
+        if name not in there or there[name] != store.stages_of(view):
             dataset.save_view(name, view, description=description, color=colour, overwrite=True)
-    for name in (ours & there) - set(made):
+    for name in (ours & there.keys()) - set(made):
         dataset.delete_saved_view(name)
     say(dataset, {**said, "views": made})
 
@@ -51,23 +52,21 @@ def _views(dataset: Any) -> Iterator[tuple[str, Any, str, str]]:
 
     fields = dataset.get_field_schema()
     cold, _, _, _, hot = DIVERGING
-    ok = F("status") == "ok"
     if "temperature" in fields:
-        by_heat = dataset.match(ok).sort_by("temperature", reverse=True)
+        # In MongoDB nothing is less than any number, so what is not known has to be left out first.
+        by_heat = dataset.match(F("temperature") >= 0).sort_by("temperature", reverse=True)
         yield "hottest", by_heat.limit(TOP), f"the {TOP} faces that express most", hot
-        by_cold = dataset.match(ok).sort_by("temperature")
+        by_cold = dataset.match(F("temperature") >= 0).sort_by("temperature")
         yield "coldest", by_cold.limit(TOP), f"the {TOP} faces that express least", cold
     if EXPRESSION in fields:
-        seen = set(dataset.distinct(f"{EXPRESSION}.label"))
         for name in EXPRESSIONS:
-            if name in seen:
-                view = dataset.match(F(f"{EXPRESSION}.label") == name)
-                view = view.sort_by("confidence", reverse=True) if "confidence" in fields else view
-                yield name, view, f"faces of {name}, the surest first", EXPRESSION_COLOURS[name]
+            view = dataset.match(F(f"{EXPRESSION}.label") == name)
+            view = view.sort_by("confidence", reverse=True) if "confidence" in fields else view
+            yield name, view, f"faces of {name}, the surest first", EXPRESSION_COLOURS[name]
     if "ambivalence" in fields:
         view = dataset.match(F("ambivalence") >= AMBIVALENT).sort_by("ambivalence", reverse=True)
         yield "ambivalent faces", view, "expressions that contradict each other, at once", NONE
-    if "intent_rank" in fields:
+    if "intent_rank" in fields and EXPRESSION in fields:
         true = dataset.match(F("intent_rank") == 1).sort_by("intent_p", reverse=True)
         yield "true to prompt", true, "faces that display what the prompt asked for", ACCEPTED
         untrue = dataset.match(F("intent_rank") > 1).sort_by("intent_p")
@@ -76,7 +75,7 @@ def _views(dataset: Any) -> Iterator[tuple[str, Any, str, str]]:
     if "au_conflicts" in fields:
         doubts.append(F("au_conflicts") >= 1)
     if "agreement" in fields:
-        doubts.append(F("agreement") < LOW_AGREEMENT)
+        doubts.append((F("agreement") >= 0) & (F("agreement") < LOW_AGREEMENT))
     if doubts:
         view = dataset.match(doubts[0] if len(doubts) == 1 else doubts[0] | doubts[1])
         view = view.sort_by("agreement") if "agreement" in fields else view

@@ -26,9 +26,13 @@ BOX = {"box_x": 0.1, "box_y": 0.2, "box_w": 0.3, "box_h": 0.4}
 
 
 @pytest.fixture(autouse=True)
-def _clean(fo: Any) -> Iterator[None]:
+def _clean(fo: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No dataset of another test; views, sidebar and indexes have tests of their own, and take most of the time."""
+    before = {*fo.list_datasets()}
+    monkeypatch.setattr("curate.browsing.dataset.arrange", lambda *_: None)
+    monkeypatch.setattr("curate.browsing.dataset.save_views", lambda _: None)
     yield
-    for name in fo.list_datasets():
+    for name in {*fo.list_datasets()} - before:
         fo.delete_dataset(name)
 
 
