@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import fiftyone.operators as foo
@@ -10,7 +11,9 @@ from fiftyone.operators import types
 
 from curate.browsing import panel_choice, panel_plots
 from curate.browsing.current import base_view, current_view
+from curate.browsing.operators.faces import score_set
 from curate.browsing.panel_data import Faces, au_means, aus_of, read_faces, whole_means
+from curate.errors import CurateError
 
 NAME = "emotional_temperature"
 _TALL = {"histogram": 330, "map": 430, "heatmap": 330, "profile": 540}
@@ -168,3 +171,16 @@ def _view(dataset: Any, stages: list[dict[str, Any]]) -> Any:
     from fiftyone.server.view import get_view
 
     return get_view(dataset, stages=stages)
+
+
+def _bands(dataset: Any) -> Mapping[str, float]:
+    """Where the bands of a set begin."""
+    from curate.affect import tables_of
+
+    try:
+        source = score_set(dataset)
+        if source.manifest.own_tables:
+            return tables_of(source.folder, source.manifest).affect.bands
+    except CurateError:
+        pass  # the set is gone: its faces are still there to be looked at
+    return panel_plots.BANDS_BEGIN

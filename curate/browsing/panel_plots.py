@@ -29,8 +29,8 @@ DOTS = 1500
 _FEW, _MANY = "#6b625b", "#c4540f"
 _BAR = "#f0944d"
 _CODES = (*range(len(EXPRESSIONS)), -1)
-# The limits of the bands; see the column `band`.
-_LIMITS = (0, 15, 35, 60, 80, 100)
+# Where each band begins, unless the set was made with a table of its own; see the column `band`.
+BANDS_BEGIN: Mapping[str, float] = {"frozen": 0, "cool": 15, "warm": 35, "hot": 60, "blazing": 80}
 
 Trace = dict[str, Any]
 Layout = dict[str, Any]
@@ -93,17 +93,18 @@ def histogram(faces: Faces) -> list[Trace]:
     return traces
 
 
-def histogram_layout() -> Layout:
+def histogram_layout(bands: Mapping[str, float] = BANDS_BEGIN) -> Layout:
     """With the bands' limits and names above the bars."""
+    limits = [*bands.values(), 100]
     names = [
         {"x": (low + high) / 2, "y": 1.0, "yref": "paper", "yanchor": "bottom", "text": name, "showarrow": False,
          "font": {"size": 11}, "opacity": 0.75}
-        for name, low, high in zip(BANDS, _LIMITS, _LIMITS[1:], strict=False)
+        for name, low, high in zip(bands, limits, limits[1:], strict=False)
     ]  # fmt: skip
     lines = [
         {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "opacity": 0.45,
          "line": {"width": 1, "dash": "dot", "color": NONE}}
-        for at in _LIMITS[1:-1]
+        for at in limits[1:-1]
     ]  # fmt: skip
     return {
         "title": _title("Temperature"),
@@ -112,7 +113,7 @@ def histogram_layout() -> Layout:
         "dragmode": False,
         "showlegend": True,
         "legend": _BELOW,
-        "xaxis": {"range": [0, 100], "tickvals": list(_LIMITS), "showgrid": False, "fixedrange": True},
+        "xaxis": {"range": [0, 100], "tickvals": limits, "showgrid": False, "fixedrange": True},
         "yaxis": {"title": {"text": "faces"}, "fixedrange": True, "rangemode": "tozero"},
         "annotations": names,
         "shapes": lines,
