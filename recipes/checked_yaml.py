@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -13,6 +14,10 @@ from curate.errors import RecipeError
 from curate.scorers.columns import suggest
 
 _LONGEST = 1_000_000
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
+# What an error's words name: something in backticks, or fields, the inner ones after dots.
+_NAMED = re.compile(r"`([^`]+)`|\b([a-z_]+(?:\.[a-z_]+)*)\b")
 _QUOTING = "a text with commas, colons or quotes goes on a line of its own, or in double quotes"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -63,7 +68,10 @@ def parse_checked(text: str, model: type[ModelT], where: str) -> ModelT:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML without aliases (a few lines of them fill any memory) and without keys that come twice."""
+    """Safe YAML without aliases (a few lines of them fill any memory) and without keys that come twice.
+
+    Nor with numbers that are not what they look like: YAML 1.1 reads 010 as 8, and 1:30 as 90.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -84,6 +92,22 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+    def construct_plain_number(self, node: yaml.ScalarNode) -> int | float:
+        """A whole number or a fraction as it reads."""
+        written = str(node.value)
+        whole = node.tag == _INT
+        if ":" in written or (whole and _OCTAL.fullmatch(written)):
+            read = self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
+            raise yaml.MarkedYAMLError(
+                problem=f"YAML would read {written} as {read:g}; write the number that is meant, or quote the words",
+                problem_mark=node.start_mark,
+            )
+        return self.construct_yaml_int(node) if whole else self.construct_yaml_float(node)
+
+
+_Loader.add_constructor(_INT, _Loader.construct_plain_number)
+_Loader.add_constructor(_FLOAT, _Loader.construct_plain_number)
 
 
 def _explained(
@@ -108,6 +132,8 @@ def _explained(
             f"`{'.'.join([*map(str, path), name])}` is missing", where=_at(where, line), hint=f"{name}: ..."
         )
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        line = _line_named(node, path, message) or line
     message = message[:1].lower() + message[1:]
     return RecipeError(f"{field}: {message}" if field else message, where=_at(where, line))
 
@@ -130,6 +156,47 @@ def _found(node: yaml.Node | None, loc: Sequence[str | int]) -> tuple[list[str |
             continue
         path.append(step)
     return path, line
+
+
+def _line_named(node: yaml.Node | None, path: Sequence[str | int], message: str) -> int | None:
+    """The line of what an error about a whole table names: its field, or the last value that reads so."""
+    for step in path:
+        node = _inner(node, step)
+    for found in _NAMED.finditer(message):
+        line, here = None, node
+        for name in (found[1] or found[2]).split("."):
+            key = _key(here, name)
+            if key is None:
+                break
+            line, here = key.start_mark.line + 1, _inner(here, name)
+        if line is None and found[1]:
+            alike = [one for one in _scalars(node) if one.value.lower() == found[1].lower()]
+            line = alike[-1].start_mark.line + 1 if alike else None
+        if line is not None:
+            return line
+    return None
+
+
+def _key(node: yaml.Node | None, name: str) -> yaml.Node | None:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((key for key, _ in pairs if key.value == name), None)
+
+
+def _inner(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+        return node.value[step] if step < len(node.value) else None
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((value for key, value in pairs if key.value == str(step)), None)
+
+
+def _scalars(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    """The texts in a node, as they stand."""
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif node is not None:
+        for part in node.value:
+            for one in part if isinstance(part, tuple) else (part,):
+                yield from _scalars(one)
 
 
 def _owner(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]:

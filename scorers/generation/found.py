@@ -156,11 +156,14 @@ def whole(value: object, most: int) -> int | None:
 
 
 def number(value: object) -> float | None:
-    """A finite number of at most a million, also one that is written as text."""
+    """A finite number of at most a million, also one that is written as text, be it as half of Europe does (7,5)."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
         value = value.strip()[:40]
+        # Three digits after a comma are thousands elsewhere, and nobody's guess.
+        if re.fullmatch(r"[-+]?\d+,\d{1,2}", value, re.ASCII):
+            value = value.replace(",", ".")
     if not isinstance(value, (int, float, str)):
         return None
     try:

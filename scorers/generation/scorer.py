@@ -23,7 +23,7 @@ class Generation:
     """
 
     name = "generation"
-    version = "1"
+    version = "2"
     columns: tuple[Column, ...] = GENERATION
     needs_mesh = False
     of_picture = True

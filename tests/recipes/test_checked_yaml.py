@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from curate.errors import RecipeError
 from curate.recipes.checked_yaml import parse_checked, read_checked
@@ -19,6 +19,17 @@ class Outer(BaseModel):
     name: str
     inner: Inner | None = None
     many: tuple[Inner, ...] = ()
+    share: float = 0.0
+
+    @model_validator(mode="after")
+    def _whole(self) -> Outer:
+        if self.inner is not None and self.inner.bits > 64:
+            raise ValueError("inner.bits: more than there are")
+        if self.name == "many" and not self.many:
+            raise ValueError("this goes with `others`")
+        if self.name == "taken":
+            raise ValueError("there is a `taken` already")
+        return self
 
 
 def refused(text: str) -> RecipeError:
@@ -88,3 +99,27 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         with pytest.raises(RecipeError) as error:
             read_checked(tmp_path / name, Outer)
         assert str(tmp_path) in error.value.where
+
+
+def test_what_is_wrong_with_a_table_as_a_whole_is_said_with_the_line_of_what_it_names() -> None:
+    error = refused("name: a\n\ninner:\n  bits: 99\n")
+    assert (error.where, error.message) == ("my.yaml, line 4", "inner.bits: more than there are")
+    assert refused("inner: {bits: 1}\nname: taken\n").where == "my.yaml, line 2"
+    # What it names is not there: all of it is meant.
+    assert refused("inner: {bits: 1}\nname: many\n").where == "my.yaml, line 1"
+
+
+@pytest.mark.parametrize(("written", "read"), [("010", "8"), ("-017", "-15"), ("1:30", "90"), ("0_10", "8")])
+def test_a_number_that_is_not_what_it_looks_like_is_refused(written: str, read: str) -> None:
+    error = refused(f"name: a\ninner: {{bits: {written}}}\n")
+    assert error.where == "my.yaml, line 2"
+    assert error.message.startswith(f"YAML would read {written} as {read};")
+    assert "as 90.5;" in refused("name: a\nshare: 1:30.5\n").message
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("0", 0), ("-7", -7), ("10", 10), ("0x10", 16), ("1_0", 10)]
+)
+def test_numbers_that_are_what_they_look_like_are_read(written: str, read: int) -> None:
+    inner = parse_checked(f"name: a\ninner: {{bits: {written}}}\nshare: 1.5\n", Outer, "x").inner
+    assert inner == Inner(bits=read)

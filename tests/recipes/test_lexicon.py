@@ -238,7 +238,7 @@ things: [panda]
         (
             "words:\n  a: {synonyms: [b], mixture: {fear: 1}, valence: 0, arousal: 0}\n"
             "  B: {mixture: {fear: 1}, valence: 0, arousal: 0}\n",
-            1,
+            3,
             "`B`, of `B`, already means `a`",
         ),
     ],

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from curate.scorers.decode import decode
+from curate.scorers.generation.found import clean
 from curate.scorers.generation.scorer import answer
 from curate.scorers.said import Said
 
@@ -259,3 +260,11 @@ def test_what_makes_no_sense_is_said_and_costs_nothing_else() -> None:
         row = told(png(**texts))
         assert words in row["metadata_error"], texts.keys()
         assert row["prompt"] is None
+
+
+@pytest.mark.parametrize(
+    ("written", "cfg"),
+    [("7,5", 7.5), ("7,25", 7.25), ("7.5", 7.5), ("7,500", None), ("1,2,3", None), ("7,", None)],
+)
+def test_a_comma_may_be_a_decimal_point(written: str, cfg: float | None) -> None:
+    assert clean({"cfg": written})["cfg"] == cfg
