@@ -127,4 +127,6 @@ def _distinct(parts: Iterable[str]) -> Iterator[str]:
 
 def _line(text: str) -> str:
     """One line: what is no printable character is a space, and spaces and commas at the ends go."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split()).strip(" ,")
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split()).strip(" ,")
