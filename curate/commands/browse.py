@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from socket import gethostname
@@ -83,13 +85,14 @@ def browse(
             output.hint(f"ssh -N -L {at}:127.0.0.1:{at} {gethostname()}", "  ")
         sys.stdout.flush()
         _wait()
+    # The app is closed and everything written; with FiftyOne's threads about, Python takes half a minute to end.
+    os._exit(0)
 
 
 def _wait() -> None:
-    """Until Ctrl-C."""
-    import threading
-
-    threading.Event().wait()
+    """Until Ctrl-C, whichever of FiftyOne's threads the system hands it to."""
+    while True:
+        time.sleep(0.5)
 
 
 def _tell(imported: Imported, output: Output) -> None:
