@@ -21,7 +21,7 @@ _NEEDS = {
     "histogram": "No temperatures: this set has no expression scores.",
     "map": "No valence and arousal: this set has no expression scores.",
     "heatmap": "No bands: this set has no expression scores.",
-    "profile": "No action units: the scorers of this set measure none (`curate score --scorer lite` does).",
+    "profile": "No action units: this set was scored without them (`curate score SOURCE` measures them).",
 }
 
 

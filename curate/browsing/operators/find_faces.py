@@ -46,7 +46,7 @@ class FindFaces(FaceOperator):
             raise InputError(
                 "this set has no action units",
                 where=str(source.folder),
-                hint="curate score SOURCE --scorer lite",
+                hint="curate score SOURCE measures them",
             )
         asked = rows_of_samples(source, ctx.dataset, ids).to_list()
         frame = source.collect(rows.select("status", *units))

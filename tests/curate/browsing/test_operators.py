@@ -22,19 +22,14 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example faces, scored once for all tests here."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example faces, scored once for all tests here; a test that changes it changes it back."""
     out = tmp_path_factory.mktemp("scored") / "faces.scores"
     curate.score(str(ROOT / "examples" / "faces"), out)
     return out
 
 
-@pytest.fixture
-def folder(scored: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(scored, tmp_path / "faces.scores"))
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def dataset(fo: Any, folder: Path) -> Iterator[Any]:
     from curate.browsing.dataset import to_fiftyone
 
@@ -159,15 +154,15 @@ def ids_of_match(done: Any, dataset: Any) -> list[str]:
 
 
 def test_a_chosen_set_is_not_overwritten_unasked(run: Run, dataset: Any, folder: Path) -> None:
-    out = folder.with_name("faces-clean-faces.scores")
-    run("apply_recipe", params={"recipe": "clean-faces"})
+    out = folder.with_name("faces-warm-portraits.scores")
+    run("apply_recipe", params={"recipe": "warm-portraits"})
     before = (out / "manifest.json").read_text()
-    again = run("apply_recipe", params={"recipe": "clean-faces"})
+    again = run("apply_recipe", params={"recipe": "warm-portraits"})
     assert again["error"] == "is there already"
     assert again["where"] == str(out)
     assert (out / "manifest.json").read_text() == before
-    assert "overwrite" in form(dataset, "apply_recipe", params={"recipe": "clean-faces"})
-    assert "kept" in run("apply_recipe", params={"recipe": "clean-faces", "overwrite": True})
+    assert "overwrite" in form(dataset, "apply_recipe", params={"recipe": "warm-portraits"})
+    assert "kept" in run("apply_recipe", params={"recipe": "warm-portraits", "overwrite": True})
 
 
 def test_a_recipe_of_the_users_goes_where_the_user_says(run: Run, folder: Path, tmp_path: Path) -> None:
@@ -204,7 +199,7 @@ def test_balance_keeps_at_most_so_many_of_each(run: Run, dataset: Any, folder: P
 
 def test_balance_takes_shares_and_bins_of_numbers(run: Run) -> None:
     shares = "{neutral: .5, happiness: .5}"
-    how = {"how": "so many in all, in these shares", "target": shares, "count": 4}
+    how = {"how": "so many in all, in these shares", "target": shares, "count": 4, "out": "shares.scores"}
     done = run("balance", params={"by": ["expression"], **how})
     assert rows(Path(done["out"]))["expression"].value_counts().sort("expression").rows() == [
         ("happiness", 2),
@@ -325,16 +320,20 @@ def test_rank_by_taste_puts_first_what_is_like_the_accepted(fo: Any, tmp_path: P
     fo.delete_dataset(dataset.name)
 
 
-def test_without_its_score_set_every_operator_says_so(run: Run, dataset: Any, folder: Path) -> None:
-    ids = dataset.limit(1).values("id")
+def test_without_its_score_set_every_operator_says_so(fo: Any, run: Run, tmp_path: Path) -> None:
+    from curate.browsing.dataset import to_fiftyone
+
+    folder = write_set(tmp_path / "gone.scores", ["a.png"], scores(1))
+    dataset = to_fiftyone(folder)
     shutil.rmtree(folder)
-    done = run("accept", selected=ids)
+    done = run("accept", dataset=dataset, selected=dataset.values("id"))
     assert done["error"] == "the score set that these faces are from is gone"
     assert done["where"] == str(folder)
     assert "curate browse" in done["hint"]
     assert "is gone" in done["sent"]["notify"]["message"]
     for name in ("query", "apply_recipe", "balance", "export_faces", "find_faces", "rank_by_taste"):
         assert "is gone" in form(dataset, name)["wrong"]["default"]
+    fo.delete_dataset(dataset.name)
 
 
 def test_a_dataset_of_somebody_elses_is_refused_and_gets_no_buttons(fo: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +128,6 @@ def test_every_operator_is_declared_named_and_described(fo: Any) -> None:
 
 
 def test_the_package_ships_the_plugin() -> None:
-    assert PLUGIN == Path(enabling.__file__).parent / "plugin"
-    assert sorted(name for name in os.listdir(PLUGIN) if name != "__pycache__") == [
-        "__init__.py",
-        "fiftyone.yml",
-    ]
+    assert Path(enabling.__file__).parent / "plugin" == PLUGIN
+    shipped = {path.name for path in PLUGIN.iterdir() if path.is_file()}
+    assert shipped == {"__init__.py", "fiftyone.yml"}
