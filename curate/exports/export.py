@@ -319,7 +319,7 @@ def _record(
 def _foreseen(job: Job, format: Format, parts: Sequence[Part], kept: int, seconds: float) -> Exported:
     """What would be written, by a look at the files' names and sizes."""
     pictured = sorted({number for part in parts for number in part.pictures})
-    size: int | None = 0
+    size: int | None = 0 if pictured else None
     for number in pictured:
         image = job.pictures["image"][number]
         try:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from curate.errors import ExportError
@@ -109,7 +109,8 @@ class Files:
         """
         with ThreadPoolExecutor(_SYNCING) as pool:
             list(pool.map(_sync, (self._out / path for path in self._to_sync)))
-        sync_folders(self._out / file.path for file in self.written)
+        below = {above for file in self.written for above in PurePosixPath(file.path).parents}
+        sync_folders(self._out / folder for folder in below)
         self._to_sync.clear()
 
     def _clear(self) -> None:
@@ -142,11 +143,11 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def sync_folders(paths: Iterable[Path]) -> None:
-    """Make renames to these paths last, where the system lets folders be opened."""
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Make renames in these folders last, where the system lets folders be opened."""
     if os.name == "nt":
         return
-    for folder in {path.parent for path in paths}:
+    for folder in folders:
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -7,12 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 import polars as pl
 
+from curate.affect import tables_of
+from curate.errors import QueryError
 from curate.exports.names import safe_name, split_ending, unique_paths
 from curate.pictures import file_of
+from curate.querying import search
 from curate.recipes.query import parse_condition
+from curate.recipes.sql_names import SOURCE
 from curate.scoreset import ScoreSet
 
 MANIFEST = "curate-export.json"
@@ -135,13 +140,10 @@ def open_job(
         QueryError: the query makes no sense.
         InputError: the set cannot be read.
     """
-    from curate.querying import search
-
     found = scores.scan()
     schema = scores.schema(found)
     if where is not None:
-        matches = search(scores, None, parse_condition(where, dict(schema)))
-        chosen = pl.col("_row").is_in(matches.numbers.implode())
+        chosen = pl.col("_row").is_in(_matching(scores, where, dict(schema)).implode())
     else:
         chosen = pl.lit(True)
     statuses = scores.collect(found.select("status"))["status"]
@@ -159,6 +161,20 @@ def open_job(
         .agg(pl.col("sha256", "format", "first").first(), pl.len().alias("faces"))
     )
     return Job(scores, out, rows, pictures, left_out, where, overwrite)
+
+
+def _matching(scores: ScoreSet, where: str, schema: dict[str, pl.DataType]) -> pl.Series:
+    """Row numbers of the faces for which a query is true."""
+    # The shipped words take a while to read, and few queries need them.
+    tables = tables_of(scores.folder, scores.manifest) if scores.manifest.own_tables else None
+    try:
+        query = parse_condition(where, schema, tables.lexicon if tables else None)
+    except QueryError as error:
+        # A query knows no folders: `curate score SOURCE ...` becomes a command to type.
+        here = f"{quote(scores.manifest.source.location)} -o {quote(str(scores.folder))}"
+        error.hint = error.hint.replace(SOURCE, here)
+        raise
+    return search(scores, tables, query).numbers
 
 
 def _ordered(rows: pl.DataFrame, *, dataset: bool) -> pl.DataFrame:

@@ -92,11 +92,13 @@ def look(out: Path, fingerprint: str, *, overwrite: bool) -> Journal | None:
                 "is a folder with other things in it, and no export", where=str(out), hint=_ELSEWHERE
             )
         return None
+    ours = set(_written(out, journal))
+    strange = [path for path in _everything(out) if path not in ours]
+    if not ours and not strange:
+        return None  # it was begun and came to nothing
     if not overwrite:
         what = "holds the unfinished export of something else" if journal else "is there already"
         raise ExportError(what, where=str(out), hint=f"--overwrite, or {_ELSEWHERE}")
-    ours = set(_written(out, journal))
-    strange = [path for path in _everything(out) if path not in ours]
     if strange:
         more = f" and {len(strange) - 1:,} more" if len(strange) > 1 else ""
         raise ExportError(
@@ -178,5 +180,5 @@ def _is_empty(out: Path) -> bool:
 
 
 def _harmless(folder: Path) -> bool:
-    known = (LOCK, "journal.jsonl", "journal.jsonl.partial")
+    known = (LOCK, "journal.jsonl", "journal.jsonl.partial", _OLD, f"{_OLD}.partial")
     return not folder.is_symlink() and all(path.name in known for path in folder.iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import crash
 import pytest
 from backed import picture, write_backed
 from filelock import FileLock
@@ -84,6 +86,34 @@ def test_killed_at_any_moment_and_called_again_it_ends_as_if_it_had_not_been(
     whole = tmp_path / "whole" / "out"
     export(many, whole, to=to, **OPTIONS[to])
     assert without_times(out) == without_times(whole)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
+@pytest.mark.parametrize("case", ["5 23 folder no", "17 29 webdataset yes"])
+def test_whichever_call_of_the_system_is_its_last_the_next_run_mends_it(
+    scored: Path, tmp_path: Path, case: str
+) -> None:
+    support = Path(crash.__file__).parent
+    done = subprocess.run(
+        [sys.executable, crash.__file__, scored, tmp_path, *case.split()],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(support)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 2
+
+
+def test_what_came_to_nothing_is_no_obstacle_to_another_way(
+    scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cross(*_: object, **__: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", cross)
+    with pytest.raises(ExportError, match="no links"):
+        export(scored, tmp_path / "out", to="folder", mode="hardlink")
+    assert export(scored, tmp_path / "out", to="folder", mode="copy").complete
 
 
 def test_a_run_goes_on_where_a_journal_ends_even_in_the_middle_of_a_line(many: Path, tmp_path: Path) -> None:
