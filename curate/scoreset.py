@@ -35,7 +35,7 @@ class ScoreSet:
     def stored(self) -> pl.LazyFrame:
         """Its rows as they stand in its files, lazily, with what people decided (`decision`).
 
-        Columns that some files lack are null there.
+        Columns that some files lack, and numbers that are NaN, are null there.
         """
         import polars as pl
 
@@ -48,6 +48,8 @@ class ScoreSet:
             return with_decisions(pl.LazyFrame(schema=schema(IDENTITY)), self.folder)
         # A set that is being extended may hold files with and without the newest columns.
         rows = pl.concat([pl.scan_parquet(path, glob=False) for path in shards], how="diagonal")
+        # Other programs may write NaN for no answer; Polars would take it for the largest of all numbers.
+        rows = rows.with_columns(pl.selectors.float().fill_nan(None))
         return with_decisions(rows, self.folder)
 
     def scan(self, tables: Tables | None = None) -> pl.LazyFrame:

@@ -10,12 +10,14 @@ import pytest
 from scoresets import digest, write_set
 
 from curate.app import main
+from curate.choosing import apply
 from curate.chosen import write_chosen
 from curate.errors import InputError
 from curate.manifest import FILE
+from curate.recipes.recipe import parse_recipe
 from curate.scorers.columns import EXPRESSIONS
 from curate.scoreset import open_scores
-from curate.shards import list_shards
+from curate.shards import list_shards, open_shard, write_shard
 
 NAMES = ["d.png", "b.png", "c.png", "a.png", "none.png", "b.png"]
 TOLD = ["fear", "anger", "fear", "happiness", "neutral", "fear"]
@@ -276,3 +278,18 @@ def test_words_of_ones_own(faces: Path, typed: Typed, tmp_path: Path) -> None:
     code, _, err = typed(faces, "true", "--words", tmp_path / "none.yaml")
     assert code == 1
     assert "none.yaml" in err
+
+
+def test_a_number_that_is_none_is_no_answer_and_not_the_largest(faces: Path, typed: Typed) -> None:
+    """As other programs leave them in a Parquet file."""
+    path = list_shards(faces)[0]
+    shard, rows = open_shard(path), pl.read_parquet(path, glob=False)
+    write_shard(
+        shard, rows.with_columns(yaw=pl.Series([-5.0, float("nan"), 10.0, None, None, 5.0], dtype=pl.Float32))
+    )
+    answer = found(typed, faces, "true", "--sort", "yaw desc")
+    assert names(answer)[:3] == ["c0", "b1", "d0"]
+    assert names(found(typed, faces, "yaw is null")) == ["a0", "b0"]
+    assert names(found(typed, faces, "yaw > 0")) == ["b1", "c0"]
+    ranked = apply(parse_recipe("where: n_faces is null\npick: {total: 1, order: yaw desc}", "most"), faces)
+    assert rows.filter(ranked.choice.kept)["image"].to_list() == ["/pictures/c.png"]
