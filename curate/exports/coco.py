@@ -11,6 +11,7 @@ from curate.errors import ExportError
 from curate.exports.files import Files
 from curate.exports.format import Format
 from curate.exports.job import Job
+from curate.exports.landmarks import LANDMARKS
 from curate.exports.part import Part, picture_parts
 from curate.exports.placing import ModeOrReference, file_to_name, place_picture
 from curate.exports.rows import plain_rows
@@ -18,11 +19,10 @@ from curate.pictures import Picture, file_of
 
 # Names under which FiftyOne's COCODetectionDataset finds them without being told.
 FILE, FOLDER = "labels.json", "data"
-_LANDMARKS = "landmarks"
 _BOX = ("box_x", "box_y", "box_w", "box_h")
 # What an annotation and its picture say themselves, and what is of no use there.
 _SAID = frozenset((
-    *_BOX, _LANDMARKS, "image", "sha256", "n_faces", "width", "height", "format", "status", "error", "confidence",
+    *_BOX, LANDMARKS, "image", "sha256", "n_faces", "width", "height", "format", "status", "error", "confidence",
 ))  # fmt: skip
 # Names that an annotation has itself, or that a reader makes of it: FiftyOne puts attributes beside them.
 _TAKEN = frozenset((
@@ -80,7 +80,7 @@ class Coco(Format):
         """The JSON file, piece by piece."""
         about = {"description": "faces scored by curate", "version": "1", "contributor": "", "url": ""}
         yield f'{{"info": {json.dumps(about)},\n"licenses": [],\n"categories": '
-        yield json.dumps([category(points=_LANDMARKS in job.rows.columns)])
+        yield json.dumps([category(points=LANDMARKS in job.rows.columns)])
         yield ',\n"images": [\n'
         yield from _joined(self._images(job))
         yield '\n],\n"annotations": [\n'
@@ -117,8 +117,8 @@ def _annotations(job: Job) -> Iterator[dict[str, Any]]:
     rows, made = job.handed_on(), 0
     for begin in range(0, rows.height, _ROWS):
         some = rows.slice(begin, _ROWS)
-        meshes = some[_LANDMARKS] if _LANDMARKS in some.columns else None
-        for i, row in enumerate(plain_rows(some.drop(_LANDMARKS, strict=False))):
+        meshes = some[LANDMARKS] if LANDMARKS in some.columns else None
+        for i, row in enumerate(plain_rows(some.drop(LANDMARKS, strict=False))):
             made += 1
             mesh = meshes[i] if meshes is not None else None
             yield {"id": made, "image_id": numbers[row["image"]], **annotation(row, mesh)}

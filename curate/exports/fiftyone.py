@@ -22,6 +22,7 @@ from curate.browsing.views import save_views
 from curate.exports.files import JOURNAL_FOLDER, Files
 from curate.exports.format import Format
 from curate.exports.job import Job
+from curate.exports.landmarks import check_landmarks
 from curate.exports.part import Part, picture_parts
 from curate.exports.placing import ModeOrReference, file_to_name, place_picture
 from curate.pictures import Picture, file_of
@@ -40,7 +41,7 @@ class FiftyOne(Format):
 
     Attributes:
         mode: how the pictures get there; `reference` leaves them where they are, and samples have their paths.
-        with_landmarks: also the fields `mesh` and `keypoints`, where the set has landmarks.
+        with_landmarks: also the fields `mesh` and `keypoints`.
     """
 
     name: ClassVar[str] = "fiftyone"
@@ -53,6 +54,8 @@ class FiftyOne(Format):
 
     def plan(self, job: Job) -> Sequence[Part]:
         check_database()
+        if self.with_landmarks:
+            check_landmarks(job)
         if self.mode == "reference":
             parts = picture_parts([()] * job.pictures.height)
         else:

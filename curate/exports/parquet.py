@@ -10,12 +10,12 @@ import polars as pl
 from curate.exports.files import Files
 from curate.exports.format import Format
 from curate.exports.job import Job
+from curate.exports.landmarks import LANDMARKS, check_landmarks
 from curate.exports.part import Part
 from curate.pictures import Picture
 from curate.scorers.columns import CATALOGUE
 
 FILE = "faces.parquet"
-_LANDMARKS = "landmarks"
 # Rows of one group; with landmarks a row has 6 kB.
 _GROUP, _GROUP_LANDMARKS = 100_000, 8_000
 
@@ -26,7 +26,7 @@ class Parquet(Format):
     The schema's fields carry what the catalogue says of their columns: `description`, and `unit` where there is one.
 
     Attributes:
-        with_landmarks: also the 478 x 3 points of each face, where the set has them.
+        with_landmarks: also the 478 x 3 points of each face.
     """
 
     name: ClassVar[str] = "parquet"
@@ -37,13 +37,15 @@ class Parquet(Format):
         return self.with_landmarks
 
     def plan(self, job: Job) -> Sequence[Part]:
+        if self.with_landmarks:
+            check_landmarks(job)
         return [Part("faces", (FILE,))]
 
     def write(self, part: Part, job: Job, files: Files, pictures: Iterator[tuple[int, Picture]]) -> None:
         import pyarrow.parquet as pq
 
         table = described(job.rows)
-        group = _GROUP_LANDMARKS if _LANDMARKS in job.rows.columns else _GROUP
+        group = _GROUP_LANDMARKS if LANDMARKS in job.rows.columns else _GROUP
         with files.temporary(FILE) as path:
             pq.write_table(table, path, compression="zstd", row_group_size=group)
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from oddities import write_odd
 
-from curate.errors import InputError
+from curate.errors import ExportError, InputError
 from curate.exports.export import export
 from curate.scoreset import open_scores
 
@@ -46,9 +47,9 @@ class Made:
 def made(tmp_path_factory: pytest.TempPathFactory, fo: Any) -> Made:
     """A set, its export, and what datasets there were before."""
     folder = tmp_path_factory.mktemp("made")
-    odd = write_odd(folder / "odd.scores", folder / "pictures")
+    odd = write_odd(folder / "odd.scores", folder / "pictures", landmarks=True)
     before = fo.list_datasets()
-    done = export(odd, folder / "out", to="fiftyone")
+    done = export(odd, folder / "out", to="fiftyone", with_landmarks=True)
     return Made(odd, folder / "out", done.pictures, done.files, before)
 
 
@@ -71,6 +72,8 @@ def test_it_is_loaded_with_every_face_and_value(made: Made) -> None:
             assert (label and label.label) == row["expression"]
             (face,) = sample.detection.detections
             assert face.bounding_box == [row[name] for name in ("box_x", "box_y", "box_w", "box_h")]
+            assert np.asarray(sample.mesh).reshape(478, 3).tolist() == row["landmarks"]
+            assert sum(len(part.points) for part in sample.keypoints.keypoints) == 68
         said = dataset.info.get("curate", {})
         assert "scores" not in said, "browse takes a dataset with this mark for its own"
 
@@ -116,3 +119,9 @@ def test_without_its_database_nothing_is_written(
     with pytest.raises(InputError, match="no mongod"):
         export(made.scores, tmp_path / "out", to="fiftyone")
     assert not (tmp_path / "out").exists()
+
+
+def test_landmarks_that_are_not_there_are_asked_for_in_vain(scored: Path, tmp_path: Path) -> None:
+    for to in ("fiftyone", "parquet"):
+        with pytest.raises(ExportError, match="the set has no landmarks"):
+            export(scored, tmp_path / "out", to=to, with_landmarks=True)
