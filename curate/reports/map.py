@@ -88,7 +88,7 @@ def _drawn(material: Material, faces: pl.DataFrame, finding: str) -> tuple[Drawi
         some = points.filter(said == name)
         axes.plot(
             some["valence"].to_numpy(), some["arousal"].to_numpy(), linestyle="none", marker="o", markersize=5.5,
-            markerfacecolor=colour(name), markeredgewidth=0, alpha=0.75,
+            markerfacecolor=colour(name), markeredgecolor=INK, markeredgewidth=0.5, alpha=0.8,
         )  # fmt: skip
     spread = _spread(faces, chart.x(1) - chart.x(0), chart.y(0) - chart.y(1))
     placed = []

@@ -154,7 +154,14 @@ def _drawn(
     lefts = np.arange(len(counts)) * _STEP
     for i, name in enumerate(names):
         axes.bar(
-            lefts + 0.25, shares[:, i], _STEP - 0.5, floor, align="edge", color=colour(name), linewidth=0
+            lefts + 0.25,
+            shares[:, i],
+            _STEP - 0.5,
+            floor,
+            align="edge",
+            color=colour(name),
+            edgecolor=INK,
+            linewidth=0.5,
         )
         floor += shares[:, i]
     top = 1.08 * max(highest or 0.0, float(floor.max()), 1.0)

@@ -58,7 +58,10 @@ def finding(stats: Statistics) -> str:
     if stats.neutral is None or not named:
         return ""
     whole = count(named, "face")
-    if stats.polite is not None:
-        flat = percent(stats.neutral + stats.polite, named)
-        return f"{flat} of the {whole} are neutral or politely smiling."
-    return f"{percent(stats.neutral, named)} of the {whole} are neutral."
+    flat = stats.neutral + (stats.polite or 0)
+    what = "neutral" if stats.polite is None else "neutral or politely smiling"
+    if not flat:
+        return f"None of the {whole} is {what}." if named > 1 else f"The one face is not {what}."
+    if flat == named:
+        return f"All {whole} are {what}." if named > 1 else f"The one face is {what}."
+    return f"{percent(flat, named)} of the {whole} are {what}."

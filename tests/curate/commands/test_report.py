@@ -20,7 +20,7 @@ def test_it_goes_to_the_working_directory_and_says_so(folder: Path, tmp_path: Pa
     here.mkdir()
     done = curate("report", folder, cwd=here)
     assert done.returncode == 0, done.stderr
-    assert "of the 12 faces are neutral or politely smiling." in done.stdout
+    assert "None of the 12 faces is neutral or politely smiling." in done.stdout
     assert "written to some.html (" in done.stdout
     assert "pictures to be shown are gone, changed or broken." in done.stdout
     assert (here / "some.html").read_text().startswith("<!doctype html>")

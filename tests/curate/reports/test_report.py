@@ -232,6 +232,49 @@ def test_what_a_query_chose_is_told(scored: Path, tmp_path: Path) -> None:
     assert "temperature > 60" in report(tmp_path / "hot.scores").text
 
 
+def test_the_next_command_of_a_chosen_set_goes_by_the_set_that_it_is_from(
+    scored: Path, chosen: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "few.scores"
+    shutil.copytree(chosen, folder)
+    part = folder / "part-000000.parquet"
+    rewrite(part, pl.read_parquet(part).drop("phash"))
+    page = report(folder)
+    command = f"-o {scored} --scorers mesh,quality,lite && curate apply few.scores/recipe.yaml {scored}"
+    assert command in page.text
+
+
+def test_a_recipe_that_keeps_nothing_still_tells_why(scored: Path, tmp_path: Path) -> None:
+    import curate
+
+    (tmp_path / "none.yaml").write_text("where: [confidence > 2]\n")
+    curate.apply(tmp_path / "none.yaml", scored, tmp_path / "none.scores")
+    page = report(tmp_path / "none.scores")
+    assert [row[1:4] for row in page.table("The funnel")][1][1:] == ["32", "0"]
+    assert "none keeps 0 of 32 rows, 0 %." in page.text
+    for a, b in ((scored, tmp_path / "none.scores"), (tmp_path / "none.scores", scored)):
+        write_report(a, tmp_path / "both.html", against=b, overwrite=True)
+        both = read_page((tmp_path / "both.html").read_text())
+        assert "no scores in common that could be compared" in both.text
+
+
+@pytest.mark.parametrize(
+    ("expressions", "said"),
+    [
+        (["neutral"] * 3, "All 3 faces are neutral."),
+        (["neutral"], "The one face is neutral."),
+        (["fear"], "The one face is not neutral."),
+        (["fear"] * 2, "None of the 2 faces is neutral."),
+        (["neutral"] * 1 + ["fear"] * 2000, "< 0.1 % of the 2,001 faces are neutral."),
+        (["neutral"] * 2000 + ["fear"], "> 99.9 % of the 2,001 faces are neutral."),
+    ],
+)
+def test_the_headline_is_said_as_a_person_would(tmp_path: Path, expressions: list[str], said: str) -> None:
+    names = [f"{i}.png" for i in range(len(expressions))]
+    folder = write_set(tmp_path / "x.scores", names, certain(expressions))
+    assert write_report(folder, tmp_path / "x.html").finding == said
+
+
 def test_two_sets_stand_side_by_side(scored: Path, chosen: Path, rows: pl.DataFrame, tmp_path: Path) -> None:
     write_report(chosen, tmp_path / "both.html", against=scored)
     page = read_page((tmp_path / "both.html").read_text())
@@ -264,7 +307,7 @@ def test_two_sets_stand_side_by_side(scored: Path, chosen: Path, rows: pl.DataFr
             ["Action units are not scored", "perceptual hash, which this set lacks", "no picture has a prompt"],
         ),
         (["a"], {"au07_p": [0.3]}, {}, ["presences of action units, and no intensities", "without expressions"]),
-        (["a", "b"], scores(2) | {"yaw": [float("nan"), float("inf")]}, {}, ["of the 2 faces are neutral"]),
+        (["a", "b"], scores(2) | {"yaw": [float("nan"), float("inf")]}, {}, ["None of the 2 faces is neutral"]),
     ],
     ids=["empty", "not scored", "nothing but rows", "no action units", "presences", "no numbers"],
 )  # fmt: skip
