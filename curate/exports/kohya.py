@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
@@ -15,13 +16,13 @@ from curate.errors import ExportError
 from curate.exports.files import Files
 from curate.exports.format import Format
 from curate.exports.job import Job, picture_name
-from curate.exports.names import safe_name, split_ending
+from curate.exports.names import safe_name, split_ending, unique_paths
 from curate.exports.part import Part, picture_parts
 from curate.exports.placing import Mode, place_picture
 from curate.pictures import Picture
 from curate.recipes.caption_template import Template, parse_template
 from curate.recipes.captions import load_captions, words
-from curate.scorers.columns import CATALOGUE, schema
+from curate.scorers.columns import CATALOGUE, schema, suggest
 
 CONFIG, METADATA = "dataset_config.toml", "metadata.jsonl"
 TEMPLATE = "{trigger}, {prompt}, {aus}, {temperature} {expression} expression"
@@ -41,6 +42,8 @@ class Kohya(Format):
     Attributes:
         mode: how the pictures get there.
         repeats: how often a picture is seen in an epoch.
+        by: a column; its values get folders of their own, the rarer ones with more repeats, so that each value is seen
+            about as often.
         concept: what the folder is called, and the class; None takes the trigger, or `face`.
         trigger: the word that the training is to learn, for `{trigger}`.
         template: of the captions; fields are columns, and `aus`, `trigger`, `concept`. `prompt`, `expression`,
@@ -52,6 +55,7 @@ class Kohya(Format):
 
     mode: Mode = "copy"
     repeats: Annotated[int, Field(ge=1, le=100_000)] = 1
+    by: str | None = None
     concept: str | None = None
     trigger: str | None = None
     template: str | None = None
@@ -73,8 +77,7 @@ class Kohya(Format):
 
     def plan(self, job: Job) -> Sequence[Part]:
         self._template(job)
-        folder = f"{self.repeats}_{safe_name(self.concept or self.class_tokens, otherwise='face')}"
-        named = job.name_pictures([folder] * job.pictures.height, beside=True, taken=(CONFIG, METADATA))
+        named = job.name_pictures(self._folders(job), beside=True, taken=(CONFIG, METADATA))
         # No two stems are equal, so that another ending makes no two names equal.
         job.paths[:] = [_renamed(job, path) for path in named]
         parts = picture_parts([(path, f"{split_ending(path)[0]}.txt") for path in job.paths])
@@ -96,6 +99,28 @@ class Kohya(Format):
 
     def copies(self) -> bool:
         return self.mode == "copy"
+
+    def _folders(self, job: Job) -> list[str]:
+        """For each picture its folder; `by` a column, the fewer a value has the more often they are seen."""
+        concept = self.concept or self.class_tokens
+        if self.by is None:
+            return [f"{self.repeats}_{safe_name(concept, otherwise='face')}"] * job.pictures.height
+        column = job.first_faces().get_column(self.by, default=None)
+        if column is None or column.dtype.is_float():
+            wrong = "has too many values" if column is not None else "is no column"
+            close = suggest(self.by, job.rows.columns) if column is None else ""
+            raise ExportError(
+                f"`{self.by}` {wrong}{close}", where="--by", hint="--by expression, or --by band"
+            )
+        values = ["none" if value is None else str(value) for value in column]
+        counts = Counter(values)
+        most, distinct = max(counts.values()), sorted(counts)
+        names = [
+            f"{max(1, round(self.repeats * most / counts[value]))}_{safe_name(f'{concept} {value}', otherwise='face')}"
+            for value in distinct
+        ]
+        folders = dict(zip(distinct, unique_paths(names, [None] * len(names)), strict=True))
+        return [folders[value] for value in values]
 
     def _template(self, job: Job) -> Template:
         types = {**schema(CATALOGUE), **job.rows.schema}
@@ -122,7 +147,7 @@ class Kohya(Format):
 
     def _write_dataset(self, job: Job, files: Files, caption: Callable[[int], str]) -> None:
         """What tells trainers of the whole: those that read a folder with `metadata.jsonl`, and sd-scripts."""
-        sides = []
+        sides, folders = [], set()
         with files.open(METADATA) as file:
             for number, (image, width, height) in enumerate(
                 job.first_faces().select("image", "width", "height").iter_rows()
@@ -131,22 +156,23 @@ class Kohya(Format):
                     said = {"file_name": job.paths[number], "text": caption(number)}
                     file.write(json.dumps(said, ensure_ascii=False).encode() + b"\n")
                     sides.append(min(width or 0, height or 0))
+                    folders.add(job.paths[number].partition("/")[0])
         # Pictures that are smaller than the resolution are not made larger.
         resolution = max([side for side in _SIDES if sides and side <= median(sides)], default=_SIDES[0])
-        folder = job.out.resolve() / job.paths[0].partition("/")[0]
-        files.write(CONFIG, config(str(folder), self.class_tokens, self.repeats, resolution).encode())
+        here = job.out.resolve()
+        text = config([str(here / folder) for folder in sorted(folders)], self.class_tokens, resolution)
+        files.write(CONFIG, text.encode())
 
 
-def config(folder: str, class_tokens: str, repeats: int, resolution: int) -> str:
+def config(folders: Sequence[str], class_tokens: str, resolution: int) -> str:
     """The TOML that sd-scripts takes with `--dataset_config`.
 
     Args:
-        folder: of the pictures and captions; absolute.
+        folders: of the pictures and captions; absolute, and called REPEATS_ANYTHING.
         class_tokens: the caption of a picture that has none.
-        repeats: how often a picture is seen in an epoch.
         resolution: px, the side of a square of as many pixels as the pictures are trained at.
     """
-    return f"""# For sd-scripts: accelerate launch train_network.py --dataset_config {CONFIG} ...
+    head = f"""# For sd-scripts: accelerate launch train_network.py --dataset_config {CONFIG} ...
 [general]
 caption_extension = ".txt"
 enable_bucket = true
@@ -155,12 +181,17 @@ bucket_no_upscale = true
 [[datasets]]
 resolution = {resolution}
 batch_size = 1
-
+"""
+    subsets = (
+        f"""
 [[datasets.subsets]]
 image_dir = {_toml(folder)}
 class_tokens = {_toml(class_tokens)}
-num_repeats = {repeats}
+num_repeats = {int(Path(folder).name.partition("_")[0])}
 """
+        for folder in folders
+    )
+    return head + "".join(subsets)
 
 
 def as_png(data: bytes) -> bytes:

@@ -87,6 +87,22 @@ def test_the_loader_finds_pictures_repeats_and_captions(scored: Path, tmp_path: 
     assert told["general"]["caption_extension"] == ".txt"
 
 
+def test_by_a_column_rare_values_are_seen_as_often_as_common_ones(tmp_path: Path) -> None:
+    names = [f"{i}.png" for i in range(12)]
+    expressions = ["neutral"] * 8 + ["anger"] * 3 + ["fear"]
+    write_backed(tmp_path / "a.scores", tmp_path / "pictures", names, {"expression": expressions})
+    export(tmp_path / "a.scores", tmp_path / "out", to="kohya", by="expression", repeats=2, trigger="ohwx")
+    found = {
+        tokens: (repeats, len(load(folder)))
+        for folder, repeats, tokens in subsets_by_folder(tmp_path / "out")
+    }
+    assert found == {"ohwx neutral": (2, 8), "ohwx anger": (5, 3), "ohwx fear": (16, 1)}
+    subsets = validated(tmp_path / "out" / CONFIG)["datasets"][0]["subsets"]
+    told = {Path(subset["image_dir"]).name: subset["num_repeats"] for subset in subsets}
+    assert told == {"2_ohwx neutral": 2, "5_ohwx anger": 5, "16_ohwx fear": 16}
+    assert {subset["class_tokens"] for subset in subsets} == {"ohwx"}
+
+
 def test_datasets_read_the_folder_with_its_captions(scored: Path, tmp_path: Path) -> None:
     import datasets
 
@@ -180,6 +196,8 @@ def test_links_are_made_where_they_are_asked_for(scored: Path, tmp_path: Path) -
         ({"template": "{trigger}, {aus}"}, "the template has {trigger}, and there is none"),
         ({"template": "{expresion}"}, "did you mean `expression`?"),
         ({"template": "{landmarks}"}, "there is no field `landmarks`"),
+        ({"by": "expresion"}, "`expresion` is no column; did you mean `expression`?"),
+        ({"by": "au12"}, "`au12` has too many values"),
         ({"repeats": 0}, "greater than or equal to 1"),
         ({"trigger": " "}, "is one line of text"),
         ({"concept": "a\nb"}, "is one line of text"),
@@ -196,8 +214,9 @@ def test_options_that_make_no_sense_are_refused(
 
 @pytest.mark.parametrize("text", ['a "b" \\ c', "é 😀", "x\x7f\t\x01y"])
 def test_any_text_is_a_string_of_toml(text: str) -> None:
-    told = tomllib.loads(config(text, text, 1, 512))
-    assert told["datasets"][0]["subsets"][0]["image_dir"] == text
+    told = tomllib.loads(config([f"/{text}/1_x"], text, 512))
+    subset = told["datasets"][0]["subsets"][0]
+    assert subset == {"image_dir": f"/{text}/1_x", "class_tokens": text, "num_repeats": 1}
 
 
 def test_no_file_may_be_a_folder_elsewhere(scored: Path, tmp_path: Path) -> None:
