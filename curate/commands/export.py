@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,7 +50,11 @@ def export(
         ),
     ] = None,
     by: Annotated[
-        str | None, typer.Option(help="folder: a column whose values become folders.", show_default=False)
+        str | None,
+        typer.Option(
+            help="folder, kohya: a column whose values become folders; kohya: rare ones are repeated more often.",
+            show_default=False,
+        ),
     ] = None,
     sidecar: Annotated[
         bool | None, typer.Option("--sidecar", help="folder: the columns beside each picture, as JSON.")
@@ -187,13 +191,17 @@ def _tell(exported: Exported, output: Output) -> None:
     rows.append(("would be written to" if exported.dry_run else "written to", typed(exported.folder)))
     output.table(["", ""], rows)
     if exported.renamed:
-        output.text(f"{len(exported.renamed):,} pictures are called otherwise, so that no two names are one:")
+        output.text(f"{_pictures(exported.renamed)} called otherwise, so that every system takes all names:")
         _list(output, [f"{name} -> {path}" for path, name in exported.renamed.items()])
     if exported.left_out:
-        output.text(f"{len(exported.left_out):,} pictures are left out:")
+        output.text(f"{_pictures(exported.left_out)} left out:")
         _list(output, [f"{image}: {why}" for image, why in exported.left_out.items()])
     if exported.dry_run:
         output.text("Nothing was written. Contents are compared with what was scored when it is.")
+
+
+def _pictures(some: Sized) -> str:
+    return "1 picture is" if len(some) == 1 else f"{len(some):,} pictures are"
 
 
 def _list(output: Output, lines: list[str]) -> None:
