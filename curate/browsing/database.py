@@ -268,7 +268,7 @@ def _watch(services: Any) -> None:
             try:
                 return int(waiting(self, port=port, timeout=0.2))
             except (services.ServiceListenTimeout, services.psutil.Error):
-                if _has_ended(self.child):
+                if _has_ended(self.child, services.psutil):
                     raise InputError(_last_words(), where="FiftyOne's MongoDB", hint=_NEW_FOLDER) from None
                 if time.monotonic() > until:
                     raise
@@ -277,9 +277,7 @@ def _watch(services: Any) -> None:
     kind._curate = True
 
 
-def _has_ended(process: Any) -> bool:
-    import psutil
-
+def _has_ended(process: Any, psutil: Any) -> bool:
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.Error:
