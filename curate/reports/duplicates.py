@@ -74,11 +74,10 @@ def duplicates(material: Material) -> Duplicates | Gap:
         shots = tuple(material.album.want(faces.row(i, named=True)) for i in rows)
         groups.append(Group(int(-size) + 1, shots))
     many = np.unique(sizes + 1, return_counts=True)
-    finding = (
-        f"{count(near, 'face')} of {faces.height:,} ({percent(near, faces.height)}) repeat another one, "
-        f"in {count(len(heads), 'group')}."
-        if near
-        else f"No two of the {count(faces.height, 'face')} are near-duplicates."
-    )
+    finding = f"No two of the {count(faces.height, 'face')} are near-duplicates."
+    if near:
+        repeat, share = "repeats" if near == 1 else "repeat", percent(near, faces.height)
+        within = count(len(heads), "group")
+        finding = f"{count(near, 'face')} of {faces.height:,} ({share}) {repeat} another one, in {within}."
     told = tuple((int(size), int(n)) for size, n in zip(*many, strict=True))
     return Duplicates(finding, HASH_BITS, AU_DISTANCE, near, len(heads), tuple(groups), told)

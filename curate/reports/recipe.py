@@ -10,12 +10,13 @@ import polars as pl
 
 from curate.choosing import REJECTED
 from curate.output import visible
+from curate.recipes.association import association
 from curate.recipes.funnel import REASON, REJECTED_BY
 from curate.reports.album import Shot
 from curate.reports.figures import ACCENT, OTHER, Drawing, plot
 from curate.reports.material import Gap, Material, tidy
 from curate.reports.temperature import WIDTH, colour
-from curate.reports.wording import count, listed, percent
+from curate.reports.wording import count, listed, number, percent
 from curate.scorers.columns import EXPRESSIONS
 
 _SHOWN = 5
@@ -56,6 +57,7 @@ class Chosen:
     Attributes:
         kind: `recipe`, or how else it was chosen; then `told` says it and the rest is empty.
         bins: the drawing as a table: the temperature from which on, and the shares before and after.
+        goes_with: columns, and Cramér's V of the expression with them, before and after.
         cells: wanted, there, kept and missing of each cell that was balanced.
     """
 
@@ -70,6 +72,7 @@ class Chosen:
     both: tuple[Both, ...]
     drawing: Drawing | None
     bins: tuple[tuple[int, str, str], ...]
+    goes_with: tuple[tuple[str, str, str], ...]
     gap: Gap | None
 
 
@@ -86,7 +89,7 @@ def chosen(material: Material) -> Chosen | Gap:
             (key, visible(str(value))) for key, value in choice.items() if isinstance(value, str | int)
         )
         finding = f"The {count(material.rows.height, 'row')} of this set were chosen from another."
-        return Chosen(finding, "", "", told, (), (), 0, (), (), None, (), None)
+        return Chosen(finding, "", "", told, (), (), 0, (), (), None, (), (), None)
     rejected = _rejected(material)
     steps = _steps(material, choice["steps"], rejected)
     kept, out = int(choice.get("kept", material.rows.height)), int(choice.get("rejected", 0))
@@ -108,6 +111,7 @@ def chosen(material: Material) -> Chosen | Gap:
     both: tuple[Both, ...] = ()
     drawing: Drawing | None = None
     bins: tuple[tuple[int, str, str], ...] = ()
+    goes_with: tuple[tuple[str, str, str], ...] = ()
     if rejected is None:
         gap = Gap(
             "The rejected rows are not in this set any more, so it cannot be held against what was there before."
@@ -116,9 +120,10 @@ def chosen(material: Material) -> Chosen | Gap:
         before = pl.concat([material.rows, rejected], how="diagonal_relaxed").filter(pl.col("status") == "ok")
         both = _expressions(before, material.faces)
         drawing, bins = _temperatures(before, material.faces)
+        goes_with = _associations(before, material)
     return Chosen(
         finding, visible(str(choice.get("name", ""))), str(choice.get("recipe", "")), (), steps,
-        tuple(cells[:_CELLS]), max(0, len(cells) - _CELLS), distances, both, drawing, bins, gap,
+        tuple(cells[:_CELLS]), max(0, len(cells) - _CELLS), distances, both, drawing, bins, goes_with, gap,
     )  # fmt: skip
 
 
@@ -177,6 +182,17 @@ def _expressions(before: pl.DataFrame, after: pl.DataFrame) -> tuple[Both, ...]:
         x, y = a / wholes[0], b / wholes[1]
         told.append(Both(name, colour(name), a, percent(x), x / most, b, percent(y), y / most))
     return tuple(told)
+
+
+def _associations(before: pl.DataFrame, material: Material) -> tuple[tuple[str, str, str], ...]:
+    """Choosing by emotion quietly chooses other things: what the expression went with, and what it goes with."""
+    after = material.stats.associations.get("expression")
+    if after is None or "expression" not in before.columns:
+        return ()
+    was = {row["column"]: row["v"] for row in association(before).to_dicts()}
+    now = {row["column"]: row["v"] for row in after.to_dicts()}
+    known = [c for c in dict.fromkeys([*now, *was]) if now.get(c) is not None or was.get(c) is not None]
+    return tuple((column, number(was.get(column)), number(now.get(column))) for column in known)
 
 
 def _temperatures(

@@ -22,6 +22,7 @@ from curate.choosing import REJECTED
 from curate.errors import ExportError, InputError
 from curate.manifest import PackRecord, read_manifest
 from curate.recipes.against import compare
+from curate.recipes.association import association
 from curate.recipes.stats import statistics
 from curate.reports import thumbnails
 from curate.scorers.columns import BANDS, EXPRESSIONS
@@ -208,6 +209,9 @@ def test_a_chosen_set_shows_its_funnel_and_the_set_before(chosen: Path, rows: pl
     first = page.table("Shares of the faces by temperature, before and after")[0]
     assert share(first[1]) == pytest.approx((rows["temperature"] < 5).mean(), abs=0.006)
     assert share(first[2]) == pytest.approx((kept["temperature"] < 5).mean(), abs=0.006)
+    v = {row["column"]: row["v"] for row in association(rows).to_dicts()}
+    told_v = {row[0]: row[1] for row in page.table("What the expression goes with (Cramér")}
+    assert told_v["yaw"] == f"{v['yaw']:.2f}"
     wanted = {row[0]: [whole(cell) for cell in row[1:]] for row in page.table("Faces that were wanted")}
     assert wanted["contempt"] == [3, 0, 0, 3]
     assert (
