@@ -91,7 +91,8 @@ class Files:
                 self._temporary.symlink_to(source)
             else:
                 # Of a symbolic link, the file it leads to: a link to a link may not last.
-                os.link(os.path.realpath(source), self._temporary)
+                real = os.path.realpath(source) if os.path.islink(source) else source  # noqa: PTH114 - it is many
+                os.link(real, self._temporary)
         except OSError as error:
             kind = "symlink" if symbolic else "hardlink"
             reason = (error.strerror or str(error)).lower()
@@ -114,6 +115,7 @@ class Files:
         self._to_sync.clear()
 
     def _clear(self) -> None:
+        """Away with what a killed run has left; and a rename between two names of one file leaves both."""
         self._temporary.unlink(missing_ok=True)
 
     def _place(self, path: str, size: int, sha256: str) -> None:
@@ -123,8 +125,6 @@ class Files:
         final = self._out / path
         self._make_folder(final.parent)
         self._temporary.replace(final)
-        # Where both are names of one file already, a rename leaves both.
-        self._temporary.unlink(missing_ok=True)
         self.written.append(Written(path, size, sha256))
 
     def _make_folder(self, folder: Path) -> None:

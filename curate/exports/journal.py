@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Journal:
 
     def end(self, part: Part, files: Sequence[Written], left_out: Mapping[str, str]) -> None:
         """A part is on disk."""
-        self._append({"end": part.key, "files": [asdict(file) for file in files], "left_out": left_out})
+        self._append({"end": part.key, "files": [_line(file) for file in files], "left_out": left_out})
         self.done[part.key] = Done(tuple(files), left_out)
 
     def is_whole(self, part: Part) -> bool:
@@ -83,6 +83,10 @@ class Journal:
             file.write(json.dumps(line) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _line(file: Written) -> dict[str, str | int]:
+    return {"path": file.path, "bytes": file.bytes, "sha256": file.sha256}
 
 
 def start_journal(out: Path, head: dict[str, Any]) -> Journal:
