@@ -189,3 +189,4 @@ def test_a_server_that_ends_at_once_is_not_waited_for(fo: Any) -> None:
         service._wait_for_child_port()
     assert time.monotonic() - began < SECONDS
     assert problem.value.hint.startswith("FIFTYONE_DATABASE_DIR=")
+    service.child.wait()
