@@ -50,6 +50,24 @@ class Reject(Accept):
     decision: Decision = "reject"
 
 
+class AcceptOpen(Accept):
+    """The same, over an open face."""
+
+    name_ = "accept_open"
+    label = "Accept this face"
+    places = types.Places.SAMPLES_VIEWER_ACTIONS
+    unlisted = True
+
+
+class RejectOpen(Reject):
+    """The same, over an open face."""
+
+    name_ = "reject_open"
+    label = "Reject this face"
+    places = types.Places.SAMPLES_VIEWER_ACTIONS
+    unlisted = True
+
+
 class UndoDecision(FaceOperator):
     """What these faces were before the last Accept or Reject, they are again."""
 

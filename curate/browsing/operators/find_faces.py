@@ -56,3 +56,11 @@ class FindFaces(FaceOperator):
         ctx.ops.set_view(ctx.dataset.select([*ids, *near], ordered=True))
         ctx.ops.notify(f"{len(near):,} faces, the nearest first", variant="success")
         return {"asked": ids, "found": near, "distances": found["distance"].to_list()}
+
+
+class FindLikeOpen(FindFaces):
+    """The same, over an open face."""
+
+    name_ = "find_like_open"
+    places = types.Places.SAMPLES_VIEWER_ACTIONS
+    unlisted = True

@@ -21,6 +21,8 @@ class FaceOperator(foo.Operator):
         name_, label, icon, description: as the app shows it.
         submit: what its button says; "" where it has no form and runs at once.
         places: where its button is.
+        unlisted: it has a button and is not among the operations: the app gives an operator one button only, so that
+            what is over the grid and over an open face has two names.
         generator: `run` yields what the app is to do meanwhile.
     """
 
@@ -30,6 +32,7 @@ class FaceOperator(foo.Operator):
     description: ClassVar[str]
     submit: ClassVar[str] = ""
     places: ClassVar[types.Places | None] = None
+    unlisted: ClassVar[bool] = False
     generator: ClassVar[bool] = False
 
     @property
@@ -39,6 +42,7 @@ class FaceOperator(foo.Operator):
             label=self.label,
             description=self.description,
             icon=self.icon,
+            unlisted=self.unlisted,
             dynamic=bool(self.submit),
             execute_as_generator=self.generator,
         )

@@ -216,7 +216,7 @@ def test_accept_and_reject_are_written_to_the_set_and_seen_at_once(
     done = run("accept", selected=ids)
     assert done["faces"] == 3
     assert "reload_samples" in done["sent"]
-    run("reject", current_sample=ids[0], selected=ids[1:])
+    run("reject_open", current_sample=ids[0], selected=ids[1:])
     assert dataset.select(ids, ordered=True).values("decision") == ["reject", "accept", "accept"]
     said = dict(decisions(folder).select("sha256", "decision").iter_rows())
     assert said == {keys[ids[0]]: "reject", keys[ids[1]]: "accept", keys[ids[2]]: "accept"}
@@ -349,14 +349,27 @@ def test_a_dataset_of_somebody_elses_is_refused_and_gets_no_buttons(fo: Any) -> 
     other.delete()
 
 
-def test_faces_of_ours_have_buttons(dataset: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "place", "asks"),
+    [
+        ("query", "samples-grid-secondary-actions", True),
+        ("accept", "samples-grid-secondary-actions", False),
+        ("reject", "samples-grid-secondary-actions", False),
+        ("find_faces", "samples-grid-secondary-actions", True),
+        ("accept_open", "samples-viewer-actions", False),
+        ("reject_open", "samples-viewer-actions", False),
+        ("find_like_open", "samples-viewer-actions", True),
+    ],
+)
+def test_faces_of_ours_have_buttons_in_the_grid_and_over_an_open_one(
+    dataset: Any, name: str, place: str, asks: bool
+) -> None:
     import fiftyone.operators as foo
     from fiftyone.operators.executor import ExecutionContext, Executor
 
-    ctx = ExecutionContext({"dataset_name": dataset.name}, Executor())
-    for name, prompt in (("query", True), ("accept", False), ("reject", False), ("find_faces", True)):
-        placement = foo.get_operator(f"@curate/faces/{name}").resolve_placement(ctx).to_json()
-        assert placement["view"]["options" if "options" in placement["view"] else "prompt"] in (
-            prompt,
-            {"prompt": prompt},
-        )
+    operator = foo.get_operator(f"@curate/faces/{name}")
+    placement = operator.resolve_placement(ExecutionContext({"dataset_name": dataset.name}, Executor()))
+    said = placement.to_json()
+    assert said["place"] == place
+    assert placement.view._kwargs["prompt"] is asks
+    assert placement.view._kwargs["icon"] == operator.config.icon

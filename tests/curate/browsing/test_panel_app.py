@@ -90,6 +90,16 @@ def test_the_panel_follows_and_leads_and_an_operator_runs(
         page.get_by_text("Back", exact=True).click()
         shows(page, COUNT)
 
+        # A filter of the sidebar.
+        page.locator('[data-cy="sidebar-field-arrow-enabled-band"]').click()
+        asked = page.get_by_placeholder("+ filter by band")
+        asked.fill(band)
+        page.wait_for_timeout(1_000)
+        asked.press("Enter")
+        shows(page, rows.filter(pl.col("band") == band).height)
+        page.get_by_text("All faces", exact=True).click()
+        shows(page, COUNT)
+
         # A region of the map.
         plane = page.locator(_PLOT).nth(1)
         plane.scroll_into_view_if_needed()
