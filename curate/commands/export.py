@@ -13,7 +13,7 @@ import typer
 from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag, typed
 
 if TYPE_CHECKING:
-    from curate.exports.export import Exported, Progress
+    from curate.exports.exported import Exported, Progress
 
 NOT_ALL_EXPORTED = 3
 # Longer lists are in the manifest and in --json.

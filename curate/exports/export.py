@@ -7,10 +7,8 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from filelock import FileLock, Timeout
@@ -18,6 +16,7 @@ from pydantic import ValidationError
 
 from curate.chosen import source_record
 from curate.errors import ExportError
+from curate.exports.exported import Exported, Progress
 from curate.exports.files import JOURNAL_FOLDER, Files, Written
 from curate.exports.format import Format
 from curate.exports.formats import find_format
@@ -32,65 +31,7 @@ from curate.pictures import Picture, file_of
 from curate.scorers.columns import suggest
 from curate.scoreset import ScoreSet, open_scores
 
-
-@dataclass(slots=True)
-class Progress:
-    """How far an export is.
-
-    Attributes:
-        unit: what is counted: `pictures`, or `parts` where the format has no pictures.
-        total: how many there are.
-        done: how many are written, or were left out.
-        kept: how many of these were there from a run before.
-    """
-
-    unit: str
-    total: int
-    done: int = 0
-    kept: int = 0
-
-
-@dataclass(frozen=True)
-class Exported:
-    """What an export has written, or, of a dry run, would write.
-
-    Attributes:
-        folder: where.
-        format: what.
-        rows, pictures: faces and pictures in it.
-        files: how many, without the manifest and its list.
-        bytes: of these files; of a dry run, of the pictures that are copied, None where only reading would tell.
-        kept: parts that were there from a run before.
-        parts: parts there are.
-        left_out_rows: rows of the set that are not in it, by why.
-        left_out: pictures that cannot be had: `image` -> why. A dry run does not compare contents.
-        renamed: pictures that are called otherwise: path -> the name that was to be.
-        dry_run: whether nothing was written.
-        seconds: that it took.
-    """
-
-    folder: Path
-    format: str
-    rows: int
-    pictures: int
-    files: int
-    bytes: int | None
-    kept: int
-    parts: int
-    left_out_rows: Mapping[str, int]
-    left_out: Mapping[str, str]
-    renamed: Mapping[str, str]
-    dry_run: bool
-    seconds: float
-
-    @property
-    def complete(self) -> bool:
-        """Whether every picture that was asked for could be had."""
-        return not self.left_out
-
-    def document(self) -> dict[str, Any]:
-        """All of it, for machines."""
-        return {**self.__dict__, "folder": str(self.folder), "seconds": round(self.seconds, 3)}
+__all__ = ["Exported", "Progress", "export", "make_format"]
 
 
 def export(
