@@ -37,7 +37,7 @@ _OPEN = ("Choice", "Temperature", "Expression", "Action units", "Quality")
 # The app has a group "metadata" in any case: there is what is known of the file.
 _REST, _FILE = "More columns", "metadata"
 # On from the start, with the recipe: what is read off a picture at a glance.
-ACTIVE = (DECISION, "temperature", "band", "tone", "valence", EXPRESSION, DETECTION, "confidence", "intent", KEYPOINTS)
+ACTIVE = (DECISION, "temperature", "band", "tone", "valence", EXPRESSION, DETECTION, "confidence", "intent")
 _LANDMARKS_COLOUR = "#4fd1c5"
 # What people slide or tick; the rest can be filtered as well, slower.
 INDEXED = (
