@@ -264,7 +264,7 @@ def test_the_lines_of_the_histogram_are_the_limits_of_the_bands() -> None:
     from curate.recipes.affect import load_affect
 
     shipped = load_affect().bands
-    assert plots.BANDS_BEGIN == shipped
+    assert shipped == plots.BANDS_BEGIN
     assert all(begin % data.BAR == 0 for begin in shipped.values())
     layout = plots.histogram_layout({**shipped, "hot": 55})
     assert [line["x0"] for line in layout["shapes"]] == [15, 35, 55, 80]
