@@ -194,4 +194,7 @@ def _landmarks(mesh: pl.Series) -> dict[str, Any]:
          "confidence": None}
         for name, places in readable(points).items()
     ]  # fmt: skip
-    return {MESH: fou.serialize_numpy_array(points.ravel()), KEYPOINTS: {"_cls": "Keypoints", "keypoints": marks}}
+    return {
+        MESH: fou.serialize_numpy_array(points.ravel()),
+        KEYPOINTS: {"_cls": "Keypoints", "keypoints": marks},
+    }

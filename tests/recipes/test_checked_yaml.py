@@ -117,9 +117,7 @@ def test_a_number_that_is_not_what_it_looks_like_is_refused(written: str, read: 
     assert "as 90.5;" in refused("name: a\nshare: 1:30.5\n").message
 
 
-@pytest.mark.parametrize(
-    ("written", "read"), [("0", 0), ("-7", -7), ("10", 10), ("0x10", 16), ("1_0", 10)]
-)
+@pytest.mark.parametrize(("written", "read"), [("0", 0), ("-7", -7), ("10", 10), ("0x10", 16), ("1_0", 10)])
 def test_numbers_that_are_what_they_look_like_are_read(written: str, read: int) -> None:
     inner = parse_checked(f"name: a\ninner: {{bits: {written}}}\nshare: 1.5\n", Outer, "x").inner
     assert inner == Inner(bits=read)
