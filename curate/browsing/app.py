@@ -13,6 +13,10 @@ from curate.browsing.database import configured
 from curate.errors import InputError
 
 PORT = 5151
+# How large the grid's pictures are at least, of 10: large enough for their labels.
+_GRID_ZOOM = 8
+# The grid's share of the window; the panel has the rest.
+_GRID_SHARE = 0.62
 
 
 def quieten() -> None:
@@ -73,7 +77,9 @@ def open_app(dataset: Any, port: int, *, view: Any = None, remote: bool = False)
     try:
         # While its server starts FiftyOne says more than once that it is not there yet.
         with contextlib.redirect_stdout(io.StringIO()):
-            session = fo.launch_app(dataset, view=view, port=port, remote=remote)
+            session = fo.launch_app(
+                dataset, view=view, spaces=_spaces(), config=_config(), port=port, remote=remote
+            )
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the app does not start: {reason}", hint=f"--port {port + 1}") from error
@@ -84,3 +90,25 @@ def open_app(dataset: Any, port: int, *, view: Any = None, remote: bool = False)
         # FiftyOne would say that the session ended early.
         session._disable_wait_warning = True
         session.close()
+
+
+def _spaces() -> Any:
+    """The grid, and the panel *Emotional temperature* at its right."""
+    import fiftyone as fo
+
+    from curate.browsing.panel import NAME
+
+    grid = fo.Space(children=[fo.Panel(type="Samples", pinned=True)])
+    panel = fo.Space(children=[fo.Panel(type=NAME)])
+    for space in (grid, panel):  # one without an active child opens blank
+        space.active_child = space.children[0].component_id
+    return fo.Space(children=[grid, panel], orientation="horizontal", sizes=[_GRID_SHARE, 1 - _GRID_SHARE])
+
+
+def _config() -> Any:
+    """The user's own settings of the app."""
+    import fiftyone as fo
+
+    config = fo.app_config.copy()
+    config.grid_zoom = max(config.grid_zoom, _GRID_ZOOM)
+    return config

@@ -67,7 +67,7 @@ def test_it_says_what_was_imported_and_where_the_app_is(opened: tuple[str, str])
 
 def test_the_grid_shows_faces_and_a_slider_narrows_it(opened: tuple[str, str], folder: Path) -> None:
     heat = open_scores(folder).read()["temperature"]
-    with open_page(dark=True) as (page, _):
+    with open_page(height=2200, dark=True) as (page, _):  # all of them at once
         media: list[str] = []
         page.on("response", lambda answer: media.append(answer.url) if "/media?" in answer.url else None)
         settle(page, opened[0])

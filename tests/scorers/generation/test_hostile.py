@@ -139,7 +139,14 @@ def test_numbers_out_of_range_are_no_answer() -> None:
     for raw, value in ((-1, None), ("-1", None), (2**64, None), (True, None), ("12", 12), (12.0, 12), (1.5, None),
                        (float("nan"), None), ("9" * 5000, None), ([1], None), (2**64 - 1, 2**64 - 1)):  # fmt: skip
         assert clean({"seed": raw})["seed"] == value, raw
-    for raw, value in (("1e999", None), (float("inf"), None), ("7,5", None), ("7.5", 7.5), (10**400, None)):
+    for raw, value in (
+        ("1e999", None),
+        (float("inf"), None),
+        ("7,5", 7.5),
+        ("7,500", None),
+        ("7.5", 7.5),
+        (10**400, None),
+    ):
         assert clean({"cfg": raw})["cfg"] == value, raw
     assert clean({"steps": 2**31})["steps"] is None
 
