@@ -7,6 +7,7 @@ python examples/readme_screens.py docs/images
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -40,13 +41,9 @@ def main(out: Path) -> None:
                 page = new_page(1600, 1000)
                 page.goto(address)
                 dismiss(page)
-                wait_for_faces(page)
-                take(page, out / "app")
-                page.locator('[title="New panel"]').first.click()
-                page.get_by_text("Emotional temperature").first.click()
                 page.locator(".js-plotly-plot .trace").first.wait_for(timeout=120_000)
                 wait_for_faces(page)
-                take(page, out / "panel")
+                take(page, out / "app")
 
 
 def curate(*arguments: str | Path, cwd: Path) -> None:
@@ -64,23 +61,17 @@ def browsing(work: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        _program(),
-        "browse",
-        "faces.scores",
-        "--remote",
-        "--port",
-        str(port),
-        "--name",
-        "curate-readme",
-    ]
-    app = subprocess.Popen(command, cwd=work, stdout=subprocess.PIPE, text=True)
+    command = [_program(), "browse", "faces.scores", "--remote", "--port", str(port)]
+    own = os.environ | {"FIFTYONE_DATABASE_NAME": "curate-readme"}  # beside the user's datasets
+    app = subprocess.Popen(command, cwd=work, stdout=subprocess.PIPE, text=True, env=own)
     try:
         address = next(line for line in app.stdout or () if "http://" in line)
         yield address.split()[0]
     finally:
         app.terminate()
         app.wait(60)
+        drop = "import fiftyone.core.odm as odm; odm.drop_database()"
+        subprocess.run([sys.executable, "-c", drop], env=own, check=True)
 
 
 @contextlib.contextmanager
