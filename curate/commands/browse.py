@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curate.output import JsonFlag, Output, QuietFlag, typed
+from curate.progress_bar import progress_bar, rate
 
 if TYPE_CHECKING:
     from curate.browsing.dataset import Imported
@@ -105,29 +106,14 @@ def _tell(imported: Imported, output: Output) -> None:
 
 @contextlib.contextmanager
 def _progress(output: Output) -> Iterator[Callable[[int, int], None]]:
-    """A bar with rate and time left, where there is a terminal and somebody to read it."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not output.human or not console.is_terminal:
-        yield lambda done, total: None
-        return
-    import rich.progress as bars
-
-    with bars.Progress(
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(bar_width=None),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rate]}"),
-        bars.TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
+    """What shows an import's progress."""
+    with progress_bar(output) as bar:
+        if bar is None:
+            yield lambda done, total: None
+            return
         task = bar.add_task("opening FiftyOne", total=None, rate="")
 
         def show(done: int, total: int) -> None:
-            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
-            rate = f"{speed:,.0f}/s" if speed else ""
-            bar.update(task, description="importing", total=total, completed=done, rate=rate)
+            bar.update(task, description="importing", total=total, completed=done, rate=rate(bar, task))
 
         yield show

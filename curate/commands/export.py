@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag, typed
+from curate.progress_bar import progress_bar, rate
 
 if TYPE_CHECKING:
     from curate.exports.exported import Exported, Progress
@@ -222,31 +223,17 @@ def _size(count: int) -> str:
 
 @contextlib.contextmanager
 def _progress(output: Output) -> Iterator[Callable[[Progress], None]]:
-    """A bar with rate and time left, where there is a terminal and somebody to read it."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not output.human or not console.is_terminal:
-        yield lambda _: None
-        return
-    import rich.progress as bars
-
-    with bars.Progress(
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(bar_width=None),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rate]}"),
-        bars.TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
+    """What shows an export's progress."""
+    with progress_bar(output) as bar:
+        if bar is None:
+            yield lambda _: None
+            return
         task = bar.add_task("starting", total=None, rate="")
 
         def show(progress: Progress) -> None:
             if bar.tasks[0].total is None:
                 # What was there before took no time, and tells nothing of the rate.
                 bar.reset(task, total=progress.total, completed=progress.kept, description="writing", rate="")
-            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
-            bar.update(task, completed=progress.done, rate=f"{speed:,.0f} {progress.unit}/s" if speed else "")
+            bar.update(task, completed=progress.done, rate=rate(bar, task, progress.unit))
 
         yield show

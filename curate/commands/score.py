@@ -13,6 +13,7 @@ import typer
 from curate.commands.options import AffectOption, WordsOption
 from curate.errors import InputError
 from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag, typed
+from curate.progress_bar import progress_bar, rate
 
 if TYPE_CHECKING:
     from curate.api import Summary
@@ -205,39 +206,24 @@ def duration(seconds: float) -> str:
 
 @contextlib.contextmanager
 def _progress(output: Output) -> Iterator[Callable[[Progress], None]]:
-    """A bar with rate, time left and counts by status, where there is a terminal and somebody to read it."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not output.human or not console.is_terminal:
-        yield lambda _: None
-        return
-    import rich.progress as bars
-
-    with bars.Progress(
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(bar_width=None),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rate]}"),
-        bars.TimeRemainingColumn(),
-        bars.TextColumn("{task.fields[statuses]}"),
-        console=console,
-        transient=True,
-    ) as bar:
+    """What shows a run's progress: with counts by status."""
+    with progress_bar(output, "statuses") as bar:
+        if bar is None:
+            yield lambda _: None
+            return
         task = bar.add_task("starting", total=None, rate="", statuses="")
 
         def show(progress: Progress) -> None:
             counts = "  ".join(
                 f"{name.replace('_', ' ')} {n:,}" for name, n in progress.statuses.most_common()
             )
-            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
             done = progress.scored + progress.kept
             bar.update(
                 task,
                 description="scoring" if done else "checking" if progress.checked else "starting",
                 total=progress.total,
                 completed=done or progress.checked,
-                rate=f"{speed:.1f}/s" if speed else "",
+                rate=rate(bar, task),
                 statuses=counts,
             )
 

@@ -12,8 +12,11 @@ import typer
 
 from curate.errors import InputError, ModelError
 from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag, typed
+from curate.progress_bar import progress_bar, rate
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from curate.models.training.recipe import TrainingRecipe
     from curate.models.training.run import RunResult
     from curate.preparing import Prepared, Progress
@@ -201,33 +204,18 @@ def _check_folders(out: Path, resume: bool, start: Path | None, teacher: Path | 
 
 @contextlib.contextmanager
 def _preparing(output: Output) -> Iterator[Callable[[str, Progress], None] | None]:
-    """A bar a data set, where there is a terminal and somebody to read it."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not output.human or not console.is_terminal:
-        yield None
-        return
-    import rich.progress as bars
-
-    with bars.Progress(
-        bars.TextColumn("finding faces: {task.description}"),
-        bars.BarColumn(bar_width=None),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rate]}"),
-        bars.TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
-        tasks: dict[str, bars.TaskID] = {}
+    """What shows how far each data set is."""
+    with progress_bar(output, before="finding faces: ") as bar:
+        if bar is None:
+            yield None
+            return
+        tasks: dict[str, TaskID] = {}
 
         def show(name: str, progress: Progress) -> None:
             if name not in tasks:
                 tasks[name] = bar.add_task(name, total=progress.total, rate="")
-            task = bar.tasks[bar.task_ids.index(tasks[name])]
-            speed = task.finished_speed or task.speed
-            rate = f"{speed:.1f}/s" if speed else ""
-            bar.update(tasks[name], completed=progress.done, total=progress.total, rate=rate)
+            task = tasks[name]
+            bar.update(task, completed=progress.done, total=progress.total, rate=rate(bar, task))
 
         yield show
 
