@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import polars as pl
@@ -37,16 +37,21 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
-def write_card(job: Job, files: Files, head: dict[str, Any], licence: str = "unknown") -> None:
+def write_card(
+    job: Job, files: Files, head: dict[str, Any], columns: Collection[str], licence: str = "unknown"
+) -> None:
     """Write `README.md`, in a `last` part.
 
     Args:
         job: the export.
         files: of the part.
         head: what the format adds to the head: `configs`, `dataset_info`.
+        columns: of the score set, those that the format hands on.
         licence: of the pictures, as the hub calls it.
     """
     rows = job.handed_on()
+    # A name of a folder may be bytes that are no text.
+    name = job.out.resolve().name.encode("utf-8", "replace").decode()
     pictures = job.pictures.height - len(job.left_out)
     size = next((name for most, name in _SIZES if pictures < most), "n>1M")
     yaml_head = {
@@ -54,18 +59,18 @@ def write_card(job: Job, files: Files, head: dict[str, Any], licence: str = "unk
         "task_categories": ["image-classification"],
         "tags": ["faces", "facial-expressions", "action-units", "curate"],
         "size_categories": [size],
-        "pretty_name": job.out.resolve().name,
+        "pretty_name": name,
         **head,
     }
     text = "\n\n".join(
         (
             f"---\n{yaml.safe_dump(yaml_head, sort_keys=False, allow_unicode=True, width=10_000)}---",
-            f"# {escaped(job.out.resolve().name)}",
+            f"# {escaped(name)}",
             f"{pictures:,} pictures with {rows.height:,} faces, measured and chosen with `curate`.",
             *_origin(job),
             *_statistics(rows),
             *_licences(job),
-            *_columns(rows),
+            *_columns(columns),
         )
     )
     files.write(CARD, (text + "\n").encode("utf-8", "replace"))
@@ -123,10 +128,10 @@ def _licences(job: Job) -> Iterable[str]:
         yield _table(("model", "what it is", "licence"), lines)
 
 
-def _columns(rows: pl.DataFrame) -> Iterable[str]:
+def _columns(names: Collection[str]) -> Iterable[str]:
     yield "## Columns"
     yield "Displayed expression as scored by these models, not felt emotion."
-    known = [column for column in CATALOGUE if column.name in rows.columns and column.name != "image"]
+    known = [column for column in CATALOGUE if column.name in names]
     yield _table(("column", "what it is"), [(f"`{c.name}`", escaped(c.doc)) for c in known])
 
 

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import polars as pl
 from pydantic import AfterValidator, Field
 
 from curate.exports.card import CARD, write_card
@@ -18,7 +17,7 @@ from curate.exports.hub import check_token, push
 from curate.exports.job import Job
 from curate.exports.part import Part
 from curate.exports.shard_sizes import checked_size, shards
-from curate.exports.typed_rows import picture_features, picture_rows
+from curate.exports.typed_rows import picture_features, picture_rows, without_places
 from curate.pictures import Picture
 
 # Rows that are read and written together; the hub's viewer reads one such group at a time.
@@ -60,7 +59,8 @@ class HuggingFace(Format):
 
     def write(self, part: Part, job: Job, files: Files, pictures: Iterator[tuple[int, Picture]]) -> None:
         if part.key == CARD:
-            write_card(job, files, self._head(job), self.license)
+            columns = without_places(job.rows).columns
+            write_card(job, files, self._head(job), columns, self.license)
             return
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -75,8 +75,9 @@ class HuggingFace(Format):
         # Pictures are compressed already.
         packed = {name: "none" if name.startswith("image.") else "zstd" for name in _leaves(schema)}
         with (
-            files.temporary(part.files[0]) as path,
-            pq.ParquetWriter(path, schema, compression=packed) as writer,
+            # Opened here: pyarrow takes no path that is not UTF-8.
+            files.open(part.files[0]) as file,
+            pq.ParquetWriter(file, schema, compression=packed) as writer,
         ):
             while group := list(islice(pictures, _GROUP)):
                 rows = list(_rows(job, group, classes))
@@ -108,7 +109,7 @@ class HuggingFace(Format):
 def _features(job: Job) -> Any:
     import datasets
 
-    columns = picture_features(_without_places(job.rows), several=_several(job), classes=True)
+    columns = picture_features(without_places(job.rows), several=_several(job), classes=True)
     named = {"image": datasets.Image(), "file_name": datasets.Value("string")}
     return datasets.Features(named | columns)
 
@@ -128,7 +129,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     numbers = [number for number, _ in group]
     counts = job.pictures["faces"].gather(numbers).to_list()
-    told = _without_places(job.faces_of(numbers)).rows(named=True)
+    told = without_places(job.faces_of(numbers)).rows(named=True)
     for row in told:
         if row.get("phash") is not None:
             row["phash"] = f"{row['phash']:016x}"
@@ -137,11 +138,6 @@ def _rows(
         name = job.paths[number]
         numbered = {column: words.get(row[column]) for column, words in classes.items()}
         yield {"image": {"bytes": picture.data, "path": name}, "file_name": name, **row, **numbered}
-
-
-def _without_places(rows: pl.DataFrame) -> pl.DataFrame:
-    """Without the paths of this machine: what is uploaded is read by others."""
-    return rows.drop("image", "status", "error")
 
 
 def _several(job: Job) -> bool:

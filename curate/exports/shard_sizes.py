@@ -17,7 +17,7 @@ _UNITS = {"": 1, "k": 1, "m": 2, "g": 3, "t": 4}
 def checked_size(text: str) -> str:
     """`1000`, pictures, or `500MB`, `1GiB`, bytes of pictures; ValueError where it is neither."""
     found = _SIZE.fullmatch(text.strip())
-    if found is None or float(found[1]) < 1 or (not found[2] and "." in found[1]):
+    if found is None or (not found[2] and "." in found[1]) or _count(found) < 1:
         raise ValueError("a shard's size is a number of pictures (1000) or of bytes (500MB)")
     return text.strip()
 
@@ -39,8 +39,7 @@ def shards(job: Job, size: str, order: Sequence[int]) -> list[tuple[int, ...]]:
     if not said[2]:
         step = int(said[1])
         return [tuple(order[begin : begin + step]) for begin in range(0, count, step)]
-    unit = said[2].lower()
-    most = float(said[1]) * (1024 if "i" in unit else 1000) ** (0 if unit == "b" else _UNITS[unit[0]])
+    most = _count(said)
     sizes = _bytes(job, size)
     found: list[list[int]] = []
     held = most + 1
@@ -51,6 +50,12 @@ def shards(job: Job, size: str, order: Sequence[int]) -> list[tuple[int, ...]]:
         found[-1].append(number)
         held += sizes[number]
     return [tuple(some) for some in found]
+
+
+def _count(said: re.Match[str]) -> float:
+    """Pictures, or bytes, that a size says."""
+    unit = (said[2] or "b").lower()
+    return float(said[1]) * (1024 if "i" in unit else 1000) ** (0 if unit == "b" else _UNITS[unit[0]])
 
 
 def _bytes(job: Job, size: str) -> list[int]:

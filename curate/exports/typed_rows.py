@@ -11,11 +11,18 @@ from curate.scorers.columns import CATALOGUE
 
 # Columns of faces beyond a picture's first, where an export has such.
 MORE = "more_faces"
+# Paths of this machine, and what is the same of every row that is handed on.
+PLACES = ("image", "status", "error")
 _TYPES: dict[Any, str] = {
     pl.String: "string", pl.Boolean: "bool", pl.Int8: "int8", pl.Int16: "int16", pl.Int32: "int32", pl.Int64: "int64",
     pl.UInt8: "uint8", pl.UInt16: "uint16", pl.UInt32: "uint32", pl.UInt64: "uint64", pl.Float32: "float32",
     pl.Float64: "float64",
 }  # fmt: skip
+
+
+def without_places(rows: pl.DataFrame) -> pl.DataFrame:
+    """Without `PLACES`: what is uploaded is read by others."""
+    return rows.drop(PLACES)
 
 
 def picture_features(rows: pl.DataFrame, *, several: bool, classes: bool) -> dict[str, Any]:

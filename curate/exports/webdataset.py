@@ -6,22 +6,23 @@ import io
 import json
 import tarfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Annotated, Any, ClassVar
 
 import polars as pl
+import polars.selectors as cs
 from pydantic import AfterValidator
 
 from curate.exports.card import CARD, write_card
 from curate.exports.files import Files
 from curate.exports.format import Format
-from curate.exports.job import ENDINGS, Job
+from curate.exports.job import ENDINGS, Job, picture_name
 from curate.exports.names import safe_name, split_ending, unique_paths
 from curate.exports.part import Part
 from curate.exports.rows import plain_faces
 from curate.exports.shard_sizes import checked_size, shards
-from curate.exports.typed_rows import MORE, picture_features, picture_rows
+from curate.exports.typed_rows import MORE, PLACES, picture_features, picture_rows, without_places
 from curate.pictures import Picture
 
 # Bytes of a key: a tar header has a hundred for the whole name.
@@ -65,7 +66,7 @@ class WebDataset(Format):
 
     def write(self, part: Part, job: Job, files: Files, pictures: Iterator[tuple[int, Picture]]) -> None:
         if part.key == CARD:
-            write_card(job, files, self._head(job))
+            write_card(job, files, self._head(job), without_places(job.rows).columns)
             return
         first = next(pictures, None)
         if first is None:
@@ -73,23 +74,29 @@ class WebDataset(Format):
         with files.open(part.files[0]) as file, tarfile.open(fileobj=file, mode="w") as tar:
             told = plain_faces(job, part.pictures)
             several, prompts = _several(job), _has_prompts(job)
+            texts = _texts(job.rows)
             for number, picture in chain((first,), pictures):
-                faces = next(rows for n, rows in told if n == number)
+                rows = next(faces for n, faces in told if n == number)
+                faces = [_told(row, texts) for row in rows]
                 (row,) = picture_rows(faces, [len(faces)], several=several)
+                row = {"file_name": _file_name(job, number), **row}
                 key = split_ending(job.paths[number])[0]
                 _add(tar, job.paths[number], picture.data)
                 _add(tar, f"{key}.json", json.dumps(row, ensure_ascii=False).encode())
                 if prompts:
-                    _add(tar, f"{key}.txt", (row["prompt"] or "").encode())
+                    _add(tar, f"{key}.txt", (rows[0]["prompt"] or "").encode())
 
     def _head(self, job: Job) -> dict[str, Any]:
         import datasets
 
-        columns = picture_features(job.rows, several=_several(job), classes=False)
+        rows = without_places(job.rows)
+        typed = rows.with_columns(cs.by_name(_texts(rows)).cast(pl.String))
+        columns = picture_features(typed, several=_several(job), classes=False)
         floats = {
             n: datasets.Value("float64") for n, t in columns.items() if getattr(t, "dtype", "") == "float32"
         }
-        fields = {split_ending(job.paths[0])[1].removeprefix("."): datasets.Image(), "json": columns | floats}
+        told = {"file_name": datasets.Value("string"), **columns, **floats}
+        fields = {split_ending(job.paths[0])[1].removeprefix("."): datasets.Image(), "json": told}
         if _has_prompts(job):
             fields["txt"] = datasets.Value("string")
         words = {"__key__": datasets.Value("string"), "__url__": datasets.Value("string")}
@@ -110,6 +117,26 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     header = tarfile.TarInfo(name)
     header.size = len(data)
     tar.addfile(header, io.BytesIO(data))
+
+
+def _texts(rows: pl.DataFrame) -> list[str]:
+    """Columns of numbers beyond 2^63, such as seeds: readers of JSON with 64 bits and a sign cannot hold them."""
+    return rows.select(cs.by_dtype(pl.UInt64)).columns
+
+
+def _told(row: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    """A face as `KEY.json` has it."""
+    told = {name: value for name, value in row.items() if name not in PLACES}
+    for name in texts:
+        if told[name] is not None:
+            told[name] = str(told[name])
+    return told
+
+
+def _file_name(job: Job, number: int) -> str:
+    """What a picture's file was called, or a dataset's row is."""
+    image, format = job.pictures.select("image", "format").row(number)
+    return picture_name(image, format).encode("utf-8", "replace").decode()
 
 
 def _several(job: Job) -> bool:

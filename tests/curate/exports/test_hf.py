@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,25 @@ def test_what_is_exported_is_scored_to_the_same_rows(tmp_path: Path) -> None:
     )
     assert a.height > 0
     assert a.equals(b)
+
+
+@pytest.mark.parametrize("to", ["hf", "webdataset"])
+def test_the_card_documents_columns_that_are_there(scored: Path, tmp_path: Path, to: str) -> None:
+    export(scored, tmp_path / "out", to=to)
+    _, head, text = (tmp_path / "out" / "README.md").read_text().split("---\n", 2)
+    features = {feature["name"]: feature for feature in yaml.safe_load(head)["dataset_info"]["features"]}
+    if to == "webdataset":
+        features = {feature["name"]: feature for feature in features["json"]["struct"]}
+    documented = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert "au12" in documented
+    assert set(documented) <= set(features)
+
+
+def test_a_folder_whose_name_is_no_text_takes_an_export(scored: Path, tmp_path: Path) -> None:
+    out = tmp_path / os.fsdecode(b"sch\xf6n")
+    export(scored, out, to="hf")
+    out.rename(tmp_path / "out")
+    assert load(tmp_path / "out", tmp_path / "cache", split="train").num_rows == 12
 
 
 @pytest.fixture

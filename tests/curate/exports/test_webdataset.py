@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import polars as pl
 import pytest
 from backed import add_words, write_backed
 
 from curate import open_scores
 from curate.errors import ExportError
 from curate.exports.export import export
+from curate.exports.shard_sizes import checked_size
+from curate.shards import list_shards
 
 
 @pytest.fixture
@@ -155,3 +158,60 @@ def test_a_shard_without_a_picture_is_no_file(scored: Path, tmp_path: Path) -> N
     done = export(scored, tmp_path / "out", to="webdataset", shard_size="1")
     assert done.pictures == len(list((tmp_path / "out").glob("*.tar"))) == 9
     assert len(read(tmp_path / "out")) == 9
+
+
+def test_seeds_beyond_what_datasets_can_hold_are_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    names = ["a.png", "a.png", "b.png", "c.png"]
+    seeds = [2**64 - 1, 2**64 - 1, 2**63 + 7, None]
+    scores = write_backed(tmp_path / "a.scores", tmp_path / "pictures", names)
+    (shard,) = list_shards(scores)
+    metadata = pl.read_parquet_metadata(shard)["curate"]
+    rows = pl.read_parquet(shard).with_columns(pl.Series("seed", seeds, dtype=pl.UInt64))
+    rows.write_parquet(shard, metadata={"curate": metadata})
+    export(scores, tmp_path / "out", to="webdataset")
+    cache = str(tmp_path / "cache")
+    loaded = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=cache)
+    files = {"train": str(tmp_path / "out" / "*.tar")}
+    learnt = datasets.load_dataset("webdataset", data_files=files, split="train", cache_dir=cache)
+    for rows in (loaded, learnt):
+        told = {row["__key__"]: row["json"] for row in rows}
+        assert {key: row["seed"] for key, row in told.items()} == {
+            "a": "18446744073709551615",
+            "b": "9223372036854775815",
+            "c": None,
+        }
+        assert [face["seed"] for face in told["a"]["more_faces"]] == ["18446744073709551615"]
+
+
+def test_shards_and_card_tell_no_place_of_this_machine(tmp_path: Path) -> None:
+    scores = write_backed(tmp_path / "a.scores", tmp_path / "pictures", ["x/v1.0.png", "y/v1.0.png"])
+    export(scores, tmp_path / "out", to="webdataset")
+    for name in ("faces-000000.tar", "README.md"):
+        assert str(tmp_path).encode() not in (tmp_path / "out" / name).read_bytes()
+    card = (tmp_path / "out" / "README.md").read_text()
+    for sample in read(tmp_path / "out").values():
+        assert sample["json"]["file_name"] == "v1.0.png"
+        assert not {"image", "status", "error"} & sample["json"].keys()
+    assert not any(f"`{name}`" in card or f"name: {name}\n" in card for name in ("image", "status", "error"))
+
+
+@pytest.mark.parametrize("size", ["0.5GB", "0.001kB", "1B", "1.5MiB", "1"])
+def test_a_size_is_a_number_times_its_unit(size: str) -> None:
+    assert checked_size(size) == size
+
+
+@pytest.mark.parametrize("size", ["0", "0.5", "0.5B", "0GB", "0.0001kB", "1.5", "-1", "1PB", ""])
+def test_a_size_below_one_is_none(size: str) -> None:
+    with pytest.raises(ValueError, match="number of pictures"):
+        checked_size(size)
+
+
+def test_a_size_with_a_point_makes_the_shards_it_says(scored: Path, tmp_path: Path) -> None:
+    export(scored, tmp_path / "a", to="webdataset", shard_size="2.5kB")
+    export(scored, tmp_path / "b", to="webdataset", shard_size="2500B")
+    counts = [[tarred(path) for path in sorted((tmp_path / name).glob("*.tar"))] for name in "ab"]
+    assert counts[0] == counts[1]
+    assert 1 < len(counts[0]) < 12
