@@ -84,7 +84,7 @@ def open_app(dataset: Any, port: int, *, view: Any = None, remote: bool = False)
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the app does not start: {reason}", hint=f"--port {port + 1}") from error
     try:
-        shown = f"?view={fou.to_slug(view.name)}" if view is not None else ""
+        shown = f"?view={fou.to_slug(view.name)}" if view is not None and view.name else ""
         yield f"http://localhost:{port}/datasets/{dataset.slug}{shown}"
     finally:
         # FiftyOne would say that the session ended early.

@@ -19,8 +19,8 @@ from curate.browsing.changes import Changes, compare
 from curate.browsing.database import connect
 from curate.browsing.fields import declared, documents
 from curate.browsing.media import files_of, keep_pictures
-from curate.browsing.names import find_dataset, said_of, say
-from curate.browsing.rows import DIGEST, LANDMARKS, ROW, batches, digests, reading, rows_of
+from curate.browsing.names import RECIPE, find_dataset, said_of, say
+from curate.browsing.rows import DIGEST, LANDMARKS, ROW, batches, chosen_by, digests, reading, rows_of
 from curate.browsing.sidebar import arrange
 from curate.browsing.views import save_views
 from curate.errors import InputError
@@ -107,7 +107,7 @@ def import_scores(
             raise InputError("the set has no landmarks", where=str(opened.folder), hint=hint)
         keep_pictures(opened.manifest.source, rows)
         fields = declared(schema)
-        whole = _declare(dataset, fields, str(folder), landmarks=landmarks)
+        whole = _declare(dataset, fields, folder, recipe=chosen_by(opened), landmarks=landmarks)
         there = digests(rows, _salt(opened, landmarks=landmarks))
         samples = store.samples(dataset)
         if not whole:  # a field that was not there is empty in every sample
@@ -145,23 +145,47 @@ def _salt(scores: ScoreSet, *, landmarks: bool) -> str:
     return f"{FORMAT} {landmarks} {copies}"
 
 
-def _declare(dataset: Any, fields: Mapping[str, Any], folder: str, *, landmarks: bool) -> bool:
-    """Have these fields in the dataset, and none of an earlier import besides; whether they were all there."""
+def _declare(
+    dataset: Any, fields: Mapping[str, Any], folder: Path, *, recipe: str | None, landmarks: bool
+) -> bool:
+    """Have these fields in the dataset, and none of an earlier import besides; whether they were all there.
+
+    Args:
+        dataset, fields: as `declared` gives them.
+        folder: the set's, absolute.
+        recipe: `chosen_by` of the set.
+        landmarks: whether they are wanted.
+
+    Raises:
+        InputError: a field that a person added has the name of one of them.
+    """
     had = dataset.get_field_schema(flat=True)
     ours = [path for path in fields if "." not in path]
     said = said_of(dataset)
+    before = set(said.get("fields", ()))
+    for name in ours:
+        if name in had and name not in before:
+            raise InputError(
+                f"the dataset `{dataset.name}` has a field `{name}` that somebody added, and so has the set",
+                where=str(folder),
+                hint=f"in Python: fiftyone.load_dataset({dataset.name!r})"
+                f".rename_sample_field({name!r}, {name + '_mine'!r})",
+            )
     unfit = {
         path.partition(".")[0]
         for path, field in fields.items()
         if path in had and not _same(had[path], field)
     }
-    gone = [name for name in said.get("fields", ()) if name in had and name not in ours]
+    gone = [name for name in before if name in had and name not in ours]
+    # First, for an import that is cut off between the two: what is not noted is a person's.
+    say(dataset, {**said, "fields": [*ours, *gone]})
     for name in (*unfit, *gone):
         dataset.delete_sample_field(name)
     missing = {p: f for p, f in fields.items() if p not in had or p.partition(".")[0] in unfit}
     if missing:
         dataset.add_dynamic_sample_fields(missing)
-    say(dataset, {**said, "scores": folder, "format": FORMAT, LANDMARKS: landmarks, "fields": ours})
+    noted = {"scores": str(folder), "format": FORMAT, LANDMARKS: landmarks, RECIPE: recipe, "fields": ours}
+    say(dataset, {**said, **noted})
     return not missing
 
 

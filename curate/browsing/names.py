@@ -14,6 +14,8 @@ from curate.scoreset import SUFFIX
 
 # The key of `dataset.info` under which an import says what it has made.
 INFO = "curate"
+# There: the field of the recipe that the set was chosen by, or None.
+RECIPE = "recipe"
 _ANOTHER = "--name ANOTHER"
 
 

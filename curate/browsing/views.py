@@ -7,8 +7,8 @@ from typing import Any
 
 from curate.browsing import store
 from curate.browsing.colours import ACCEPTED, BAND_COLOURS, DIVERGING, EXPRESSION_COLOURS, NONE, REJECTED
-from curate.browsing.fields import EXPRESSION
-from curate.browsing.names import said_of, say
+from curate.browsing.fields import DIGEST_FIELD, EXPRESSION
+from curate.browsing.names import RECIPE, said_of, say
 from curate.browsing.rows import KEPT, RECIPE_FIELD, chosen_by
 from curate.decisions import COLUMN as DECISION
 from curate.scorers.columns import BANDS, EXPRESSIONS
@@ -23,7 +23,19 @@ LOW_AGREEMENT, AMBIVALENT = 0.5, 0.3
 def first_view(dataset: Any, scores: ScoreSet) -> Any:
     """What the app opens on: of a chosen set what is kept, else everything (None)."""
     field = chosen_by(scores)
-    return None if field is None else dataset.load_saved_view(_kept(field))
+    if field is None:
+        return None
+    kept = _kept(field)
+    # A person may have a view of that name.
+    return dataset.load_saved_view(kept) if kept in said_of(dataset).get("views", ()) else whole_set(dataset)
+
+
+def whole_set(dataset: Any) -> Any:
+    """All faces that count, as a view: of a chosen set what its recipe kept, else everything."""
+    from fiftyone import ViewField as F
+
+    field = said_of(dataset).get(RECIPE)
+    return dataset.view() if field is None else dataset.match(F(field) == KEPT)
 
 
 def save_views(dataset: Any) -> None:
@@ -31,12 +43,16 @@ def save_views(dataset: Any) -> None:
 
     A view that a person saved is never touched, also where it has the name of one of ours.
     """
+    from fiftyone.core.utils import to_slug
+
     said = said_of(dataset)
-    ours = set(said.get("views", ()))
     there = store.saved_views(dataset)
+    ours = set(said.get("views", ()))
+    # FiftyOne takes names that differ in case or signs alone for one, and would replace a person's view.
+    own = {to_slug(name) for name in there.keys() - ours}
     made = []
     for name, view, description, colour in _views(dataset):
-        if name in there and name not in ours:
+        if to_slug(name) in own:
             continue
         made.append(name)
         if name not in there or there[name] != store.stages_of(view):
@@ -51,25 +67,26 @@ def _views(dataset: Any) -> Iterator[tuple[str, Any, str, str]]:
     from fiftyone import ViewField as F
 
     fields = dataset.get_field_schema()
+    faces = whole_set(dataset)
     cold, _, _, _, hot = DIVERGING
     if "temperature" in fields:
         # In MongoDB nothing is less than any number, so what is not known has to be left out first.
-        by_heat = dataset.match(F("temperature") >= 0).sort_by("temperature", reverse=True)
+        by_heat = faces.match(F("temperature") >= 0).sort_by("temperature", reverse=True)
         yield "hottest", by_heat.limit(TOP), f"the {TOP} faces that express most", hot
-        by_cold = dataset.match(F("temperature") >= 0).sort_by("temperature")
+        by_cold = faces.match(F("temperature") >= 0).sort_by("temperature")
         yield "coldest", by_cold.limit(TOP), f"the {TOP} faces that express least", cold
     if EXPRESSION in fields:
         for name in EXPRESSIONS:
-            view = dataset.match(F(f"{EXPRESSION}.label") == name)
+            view = faces.match(F(f"{EXPRESSION}.label") == name)
             view = view.sort_by("confidence", reverse=True) if "confidence" in fields else view
             yield name, view, f"faces of {name}, the surest first", EXPRESSION_COLOURS[name]
     if "ambivalence" in fields:
-        view = dataset.match(F("ambivalence") >= AMBIVALENT).sort_by("ambivalence", reverse=True)
+        view = faces.match(F("ambivalence") >= AMBIVALENT).sort_by("ambivalence", reverse=True)
         yield "ambivalent faces", view, "expressions that contradict each other, at once", NONE
     if "intent_rank" in fields and EXPRESSION in fields:
-        true = dataset.match(F("intent_rank") == 1).sort_by("intent_p", reverse=True)
+        true = faces.match(F("intent_rank") == 1).sort_by("intent_p", reverse=True)
         yield "true to prompt", true, "faces that display what the prompt asked for", ACCEPTED
-        untrue = dataset.match(F("intent_rank") > 1).sort_by("intent_p")
+        untrue = faces.match(F("intent_rank") > 1).sort_by("intent_p")
         yield "untrue to prompt", untrue, "faces that display something else", REJECTED
     doubts = []
     if "au_conflicts" in fields:
@@ -77,20 +94,21 @@ def _views(dataset: Any) -> Iterator[tuple[str, Any, str, str]]:
     if "agreement" in fields:
         doubts.append((F("agreement") >= 0) & (F("agreement") < LOW_AGREEMENT))
     if doubts:
-        view = dataset.match(doubts[0] if len(doubts) == 1 else doubts[0] | doubts[1])
+        view = faces.match(doubts[0] if len(doubts) == 1 else doubts[0] | doubts[1])
         view = view.sort_by("agreement") if "agreement" in fields else view
         yield "suspicious faces", view, "action units or classifier that contradict each other", REJECTED
     if "band" in fields:
         for name in BANDS:
             yield (
                 f"band: {name}",
-                dataset.match(F("band") == name),
+                faces.match(F("band") == name),
                 f"temperature: {name}",
                 BAND_COLOURS[name],
             )
     yield (
         "not scored",
-        dataset.match(F("status") != "ok"),
+        # A person's own samples have no status, either.
+        dataset.match((F("status") != "ok") & (F(DIGEST_FIELD) != None)),  # noqa: E711
         "pictures without a face, or that could not be read",
         NONE,
     )

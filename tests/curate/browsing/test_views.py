@@ -13,7 +13,7 @@ import curate
 from curate.browsing import store
 from curate.browsing.colours import BAND_COLOURS, EXPRESSION_COLOURS
 from curate.browsing.sidebar import INDEXED
-from curate.browsing.views import first_view
+from curate.browsing.views import first_view, whole_set
 from curate.scorers.columns import BANDS, EXPRESSIONS
 
 NAMES = [f"{i}.png" for i in range(40)]
@@ -95,6 +95,25 @@ def test_the_app_opens_a_chosen_set_on_what_is_kept(chosen: Any, dataset: Any, p
     assert first_view(dataset, curate.open_scores(place / "forty.scores")) is None
 
 
+def test_views_of_a_chosen_set_leave_out_what_its_recipe_rejected(chosen: Any, dataset: Any) -> None:
+    kept = set(chosen.load_saved_view("hot: kept").values("id"))
+    assert set(whole_set(chosen).values("id")) == kept
+    assert set(chosen.load_saved_view("hottest").values("id")) == kept
+    for name in chosen.list_saved_views():
+        if not name.startswith(("hot:", "decided", "not scored")):
+            assert set(chosen.load_saved_view(name).values("id")) <= kept, name
+    bands = [len(chosen.load_saved_view(f"band: {band}")) for band in BANDS]
+    assert sum(bands) == len(kept)
+    assert len(whole_set(dataset)) == 40
+
+
+def test_samples_of_ones_own_are_not_counted_as_not_scored(dataset: Any, fo: Any) -> None:
+    mine = dataset.add_sample(fo.Sample(filepath="/mine.png"))
+    view = dataset.load_saved_view("not scored")
+    assert len(view) == 3
+    dataset.delete_samples([mine])
+
+
 def test_views_of_ones_own_stay_and_ours_are_mended(dataset: Any, place: Path) -> None:
     dataset.save_view("mine", dataset.limit(3))
     dataset.save_view("hottest", dataset.limit(1), overwrite=True)
@@ -118,6 +137,24 @@ def test_a_view_of_ones_own_may_have_the_name_of_one_of_ours(fo: Any, place: Pat
     assert len(named.load_saved_view("anger")) == 2
     assert named.has_saved_view("fear")
     fo.delete_dataset("named")
+
+
+def test_a_view_of_ones_own_may_differ_from_one_of_ours_in_case_and_signs_alone(fo: Any, place: Path) -> None:
+    folder = write_set(place / "slug.scores", NAMES[:5], scores(5))
+    recipe = place / "warm.yaml"
+    recipe.write_text("where: [valence > 0]\n")
+    curate.apply(recipe, folder, place / "warm.scores")
+    warm = curate.to_fiftyone(place / "warm.scores")
+    for ours, mine in {"hottest": "Hottest", "warm: kept": "Warm kept"}.items():
+        warm.delete_saved_view(ours)
+        warm.save_view(mine, warm.limit(1))
+    curate.to_fiftyone(place / "warm.scores")
+    warm.reload()
+    assert len(warm.load_saved_view("Hottest")) == len(warm.load_saved_view("Warm kept")) == 1
+    assert not warm.has_saved_view("hottest")
+    keep = curate.open_scores(place / "warm.scores")
+    assert len(first_view(warm, keep)) == keep.read().height
+    fo.delete_dataset("warm")
 
 
 def test_what_has_not_changed_is_not_saved_again(dataset: Any, place: Path) -> None:
