@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -16,18 +17,28 @@ from pydantic import ValidationError
 
 from curate.chosen import source_record
 from curate.errors import ExportError
+from curate.exports.again import again, retold
 from curate.exports.exported import Exported, Progress
 from curate.exports.files import JOURNAL_FOLDER, Files, Written
+from curate.exports.foreseen import check_possible, foreseen
 from curate.exports.format import Format
 from curate.exports.formats import find_format
 from curate.exports.job import Job, open_job
-from curate.exports.journal import Journal, repair_journal, start_journal
+from curate.exports.journal import (
+    LOCK,
+    Journal,
+    read_journal,
+    remove_journal,
+    remove_lock,
+    repair_journal,
+    start_journal,
+)
 from curate.exports.part import Part
-from curate.exports.place import LOCK, check_place, check_sources, clear_replaced, list_replaced, look
-from curate.exports.record import Record, first_left_out, licences, write_record
+from curate.exports.place import check_place, check_sources, clear_stale, list_replaced, look
+from curate.exports.record import Finished, Record, first_left_out, licences, write_record
 from curate.exports.stock import Stock
 from curate.manifest import now, versions
-from curate.pictures import Picture, file_of
+from curate.pictures import Picture
 from curate.scorers.columns import suggest
 from curate.scoreset import ScoreSet, open_scores
 
@@ -75,28 +86,42 @@ def export(
     check_sources(job.pictures["image"], target)
     parts = _ordered(format.plan(job))
     fingerprint = _fingerprint(job, format, where, parts)
+
+    def find() -> Journal | Finished | None:
+        found = look(target, fingerprint, overwrite=overwrite)
+        return again(found, job, format, parts, overwrite=overwrite) if isinstance(found, Finished) else found
+
     with _in_words(target):
-        journal = look(target, fingerprint, overwrite=overwrite)
-        kept = _kept(journal, parts)
+        found = find()
+        if not isinstance(found, Finished):
+            check_possible(job, format, parts)
     if dry_run:
-        return _foreseen(job, format, parts, len(kept), time.monotonic() - started)
+        seconds = time.monotonic() - started
+        if isinstance(found, Finished):
+            return retold(found, job, len(parts), dry_run=True, seconds=seconds)
+        return foreseen(job, format, parts, len(_kept(found, format, parts)), seconds)
     with _in_words(target), _locked(target):
-        journal = look(target, fingerprint, overwrite=overwrite)  # another run may have been here
-        if journal is None:
-            head = {"fingerprint": fingerprint, "format": format.name, "created": now()}
+        found = find()  # another run may have been here
+        if isinstance(found, Finished):
+            format.finish(job, target)
+            remove_journal(target)
+            return retold(found, job, len(parts), dry_run=False, seconds=time.monotonic() - started)
+        if found is None:
+            found = Journal(target, {"fingerprint": fingerprint, "format": format.name, "created": now()})
             list_replaced(target)
-            journal = start_journal(target, head)
+            start_journal(found)
+        elif read_journal(target) is None:
+            start_journal(found)
         else:
-            repair_journal(journal)
-        clear_replaced(target)
-        kept = _kept(journal, parts)
+            repair_journal(found)
+        journal = found
+        kept = _kept(journal, format, parts)
         _write_parts(job, format, parts, journal, kept, on_progress)
         written = [file for part in parts for file in journal.done[part.key].files]
         record = _record(job, format, where, journal, written)
         write_record(record, written, job)
         format.finish(job, target)
-    with _in_words(target):
-        journal.remove()
+        remove_journal(target)
     return Exported(
         folder=target,
         format=format.name,
@@ -148,7 +173,11 @@ def _fingerprint(job: Job, format: Format, where: str | None, parts: Sequence[Pa
     manifest = job.scores.manifest
     said = {
         "curate": version("curate-faces"),
-        "format": [format.name, format.version, format.model_dump(mode="json")],
+        "format": [
+            format.name,
+            format.version,
+            format.model_dump(mode="json", exclude=set(format.elsewhere)),
+        ],
         "where": where,
         "source": {name: value for name, value in source_record(job.scores).items() if name != "folder"},
         "tables": [
@@ -170,11 +199,14 @@ def _decisions(rows: pl.DataFrame) -> bytes:
     return "\n".join(value or "" for value in rows["decision"]).encode()
 
 
-def _kept(journal: Journal | None, parts: Sequence[Part]) -> frozenset[str]:
-    """Parts that are not written again; the last ones only where none is written at all."""
+def _kept(journal: Journal | None, format: Format, parts: Sequence[Part]) -> frozenset[str]:
+    """Parts that are not written again; the last ones only where none is written at all.
+
+    Of links only a copy would tell whether they still lead to what was scored: they are made and compared again.
+    """
     if journal is None:
         return frozenset()
-    whole = {part.key for part in parts if journal.is_whole(part)}
+    whole = {part.key for part in parts if journal.is_whole(part) and (format.copies() or not part.pictures)}
     if any(not part.last and part.key not in whole for part in parts):
         return frozenset(part.key for part in parts if part.key in whole and not part.last)
     return frozenset(whole)
@@ -199,8 +231,13 @@ def _write_parts(
     progress = Progress("pictures" if pictured else "parts", sum(map(size, parts)))
     progress.kept = progress.done = sum(size(part) for part in parts if part.key in kept)
     on_progress(progress)
+    dataset = job.scores.manifest.source.kind == "dataset"
+    settled = False
     with Stock(job.scores.manifest.source, wanted, job.out / JOURNAL_FOLDER) as stock:
         for part in parts:
+            if part.last and not settled:
+                _settle(job, parts, journal)
+                settled = True
             if part.key in kept:
                 continue
             problems: dict[str, str] = {}
@@ -211,6 +248,8 @@ def _write_parts(
                     if picture.problem is not None:
                         problems[picture.image] = job.left_out[picture.image] = picture.problem
                     else:
+                        if dataset and picture.path is not None:
+                            check_sources([picture.path], job.out)
                         yield number, picture
                     progress.done += 1
                     on_progress(progress)
@@ -226,6 +265,24 @@ def _write_parts(
             if not pictured:
                 progress.done += 1
                 on_progress(progress)
+    if not settled:
+        _settle(job, parts, journal)
+
+
+def _settle(job: Job, parts: Sequence[Part], journal: Journal) -> None:
+    """Once all pictures are written, and not before: away with what was there and is no part of it."""
+    pictured = {number for part in parts for number in part.pictures}
+    if pictured and len(job.left_out) == len(pictured):
+        image, why = next(iter(job.left_out.items()))
+        raise ExportError(
+            f"none of the pictures can be had: {image}: {why}",
+            where=str(job.scores.folder),
+            hint="put them back as they were scored, or score them again",
+        )
+    ordinary = [part for part in parts if not part.last]
+    kept = {file.path for part in ordinary for file in journal.done[part.key].files}
+    kept.update(path for part in parts if part.last for path in part.files)
+    clear_stale(job.out, (path for part in ordinary for path in part.files), kept)
 
 
 def _record(
@@ -257,40 +314,6 @@ def _record(
     )
 
 
-def _foreseen(job: Job, format: Format, parts: Sequence[Part], kept: int, seconds: float) -> Exported:
-    """What would be written, by a look at the files' names and sizes."""
-    pictured = sorted({number for part in parts for number in part.pictures})
-    size: int | None = 0 if pictured else None
-    for number in pictured:
-        image = job.pictures["image"][number]
-        try:
-            found = Path(file_of(image)).stat().st_size
-            size = size + found if size is not None and format.copies() else size
-        except FileNotFoundError:
-            if job.scores.manifest.source.kind == "dataset":
-                size = None
-            else:
-                job.left_out[image] = "no such file"
-        except OSError as error:
-            job.left_out[image] = f"cannot be read: {(error.strerror or str(error)).lower()}"
-    rows = job.handed_on().height
-    return Exported(
-        folder=job.out,
-        format=format.name,
-        rows=rows,
-        pictures=job.pictures.height - len(job.left_out),
-        files=sum(len(part.files) for part in parts),
-        bytes=size,
-        kept=kept,
-        parts=len(parts),
-        left_out_rows=job.left_out_rows,
-        left_out=job.left_out,
-        renamed=job.renamed,
-        dry_run=True,
-        seconds=seconds,
-    )
-
-
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """One run at a time in a folder."""
@@ -301,6 +324,8 @@ def _locked(out: Path) -> Iterator[None]:
     try:
         with FileLock(folder / LOCK, timeout=0):
             yield
+        if os.name == "nt" and not (folder / "journal.jsonl").exists():
+            remove_lock(out)
     except Timeout:
         raise ExportError(
             "another run is writing here", where=str(out), hint="wait for it, or choose another place"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,4 +66,8 @@ class Exported:
 
     def document(self) -> dict[str, Any]:
         """All of it, for machines."""
-        return {**self.__dict__, "folder": str(self.folder), "seconds": round(self.seconds, 3)}
+        return {
+            **self.__dict__,
+            "folder": os.fsencode(self.folder).decode(errors="backslashreplace"),
+            "seconds": round(self.seconds, 3),
+        }

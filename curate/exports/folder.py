@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from curate.errors import ExportError
 from curate.exports.files import Files
@@ -11,6 +11,7 @@ from curate.exports.format import Format
 from curate.exports.job import Job
 from curate.exports.names import safe_name, split_ending, unique_paths
 from curate.exports.part import Part, picture_parts
+from curate.exports.placing import Mode, place_picture
 from curate.exports.rows import plain_faces, row_json
 from curate.pictures import Picture
 from curate.scorers.columns import suggest
@@ -31,7 +32,7 @@ class Folder(Format):
 
     name: ClassVar[str] = "folder"
 
-    mode: Literal["copy", "hardlink", "symlink"] = "copy"
+    mode: Mode = "copy"
     by: str | None = None
     sidecar: bool = False
 
@@ -43,18 +44,7 @@ class Folder(Format):
         told = plain_faces(job, part.pictures) if self.sidecar else iter(())
         for number, picture in pictures:
             path, *beside = part.files_of(number)
-            sha256 = job.pictures["sha256"][number]
-            if self.mode == "copy":
-                files.write(path, picture.data, sha256=sha256)
-            elif picture.path is None:
-                raise ExportError(
-                    "is a row of a dataset and no file that could be linked",
-                    where=picture.image,
-                    hint="--mode copy",
-                )
-            else:
-                symbolic = self.mode == "symlink"
-                files.link(path, picture.path, symbolic=symbolic, size=len(picture.data), sha256=sha256)
+            place_picture(files, path, picture, job.pictures["sha256"][number], self.mode)
             if beside:
                 files.write(beside[0], row_json(next(rows for n, rows in told if n == number)))
 

@@ -22,6 +22,8 @@ class Format(BaseModel, ABC):
         name: what `--to` calls it.
         version: of the format; a part written by another version is not gone on with.
         landmarks: whether it wants the column `landmarks` (6 kB a row) where the set has it.
+        elsewhere: options that change nothing of what is written in the folder: they are for `finish`. An export that
+            differs in these alone is the same, and where one of them is said a finished one is only finished again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +31,7 @@ class Format(BaseModel, ABC):
     name: ClassVar[str]
     version: ClassVar[int] = 1
     landmarks: ClassVar[bool] = False
+    elsewhere: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def plan(self, job: Job) -> Sequence[Part]:
@@ -58,6 +61,15 @@ class Format(BaseModel, ABC):
     def copies(self) -> bool:
         """Whether the pictures' bytes are written again (links write none)."""
         return True
+
+    def way(self) -> str:
+        """How pictures get into the folder, for the formats that have the option `mode`."""
+        return str(getattr(self, "mode", "copy"))
+
+    def asks_elsewhere(self) -> bool:
+        """Whether an option of `elsewhere` is said, so that `finish` has something to do."""
+        fields = type(self).model_fields
+        return any(getattr(self, name) != fields[name].default for name in self.elsewhere)
 
     def finish(self, job: Job, folder: Path) -> None:
         """What is done with the whole folder at the end; a run that is killed or fails here begins here again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -105,9 +106,14 @@ class Job:
         paths = unique_paths(safe, self.pictures["sha256"].to_list(), taken=taken, by_stem=beside)
         for name, path in zip(wanted, paths, strict=True):
             if path.rpartition("/")[2] != name:
-                self.renamed[path] = name
+                self.renamed[path] = readable(name)
         self.paths[:] = paths
         return paths
+
+
+def readable(name: str) -> str:
+    """A file name as text: bytes that are no UTF-8 as `\\xff`, as in the column `image`."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def picture_name(image: str, format: str | None) -> str:

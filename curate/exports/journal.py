@@ -6,6 +6,7 @@ what it is about to write and, when it is on disk, what it has written. A line t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from curate.exports.files import JOURNAL_FOLDER, Written
 from curate.exports.part import Part
 
 _FILE = "journal.jsonl"
+LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +58,13 @@ class Journal:
 
     def end(self, part: Part, files: Sequence[Written], left_out: Mapping[str, str]) -> None:
         """A part is on disk."""
-        self._append({"end": part.key, "files": [_line(file) for file in files], "left_out": left_out})
+        self._append(_end(part.key, files, left_out))
         self.done[part.key] = Done(tuple(files), left_out)
 
     def is_whole(self, part: Part) -> bool:
         """Whether a part was written, nothing of it was left out, and all of it is still there."""
         done = self.done.get(part.key)
-        if done is None or done.left_out:
-            return False
-        try:
-            return all((self.out / file.path).stat().st_size == file.bytes for file in done.files)
-        except OSError:
-            return False
-
-    def remove(self) -> None:
-        """The export is finished."""
-        folder = self.out / JOURNAL_FOLDER
-        for path in folder.iterdir():
-            if path.name != _FILE:  # it goes last: as long as it is there, the same command clears up
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        (folder / _FILE).unlink(missing_ok=True)
-        folder.rmdir()
+        return done is not None and not done.left_out and are_there(self.out, done.files)
 
     def _append(self, line: dict[str, Any]) -> None:
         with (self.out / JOURNAL_FOLDER / _FILE).open("a", encoding="utf-8") as file:
@@ -85,17 +73,50 @@ class Journal:
             os.fsync(file.fileno())
 
 
-def _line(file: Written) -> dict[str, str | int]:
-    return {"path": file.path, "bytes": file.bytes, "sha256": file.sha256}
+def _end(key: str, files: Sequence[Written], left_out: Mapping[str, str]) -> dict[str, Any]:
+    lines = [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256} for file in files]
+    return {"end": key, "files": lines, "left_out": dict(left_out)}
 
 
-def start_journal(out: Path, head: dict[str, Any]) -> Journal:
-    """The journal of a new export, in place of any other."""
-    path = out / JOURNAL_FOLDER / _FILE
+def are_there(out: Path, files: Sequence[Written]) -> bool:
+    """Whether files that were written are there, by their sizes."""
+    try:
+        return all((out / file.path).stat().st_size == file.bytes for file in files)
+    except OSError:
+        return False
+
+
+def start_journal(journal: Journal) -> None:
+    """Write the journal of an export that begins, in place of any other, with the parts that are done already."""
+    path = journal.out / JOURNAL_FOLDER / _FILE
+    lines: list[dict[str, Any]] = [journal.head]
+    for key, done in journal.done.items():
+        lines.append({"begin": key, "files": [file.path for file in done.files]})
+        lines.append(_end(key, done.files, done.left_out))
     partial = path.with_name(f"{_FILE}.partial")
-    partial.write_text(json.dumps(head) + "\n", encoding="utf-8")
+    partial.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     partial.replace(path)
-    return Journal(out, head)
+
+
+def remove_journal(out: Path) -> None:
+    """The export is finished: away with its journal and what lies beside it.
+
+    The journal goes before the lock: as long as it is there, the same command clears up, and no other begins anew.
+    """
+    folder = out / JOURNAL_FOLDER
+    for path in folder.iterdir():
+        if path.name not in (_FILE, LOCK):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    (folder / _FILE).unlink(missing_ok=True)
+    if os.name != "nt":  # there, what is open cannot be removed
+        remove_lock(out)
+
+
+def remove_lock(out: Path) -> None:
+    """The last of what `remove_journal` removes."""
+    with contextlib.suppress(OSError):
+        (out / JOURNAL_FOLDER / LOCK).unlink(missing_ok=True)
+        (out / JOURNAL_FOLDER).rmdir()
 
 
 def read_journal(out: Path) -> Journal | None:

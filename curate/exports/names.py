@@ -78,9 +78,12 @@ def unique_paths(
     used = {key(path) for path in taken}
     # What somebody is called already is nobody else's new name.
     asked = {key(path) for path in paths}
+    # Where the search for a free number has come to, by what the names are made of.
+    reached: dict[tuple[str, str], int] = {}
     found = []
     for path, mark in zip(paths, marks, strict=True):
-        chosen, number = path, 1 if mark else 2
+        kind = (key(path), mark[:8] if mark else "")
+        chosen, number = path, reached.get(kind, 1 if mark else 2)
         while (at := key(chosen)) in used or (chosen != path and at in asked):
             folder, slash, name = path.rpartition("/")
             stem, ending = split_ending(name)
@@ -88,6 +91,7 @@ def unique_paths(
             more += f"~{number}" if number > 1 else ""
             chosen = f"{folder}{slash}{stem}{more}{ending}"
             number += 1
+        reached[kind] = number
         used.add(at)
         found.append(chosen)
     return found

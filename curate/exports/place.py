@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from curate.errors import ExportError
 from curate.exports.files import JOURNAL_FOLDER
 from curate.exports.job import FILES, MANIFEST
-from curate.exports.journal import Journal, read_journal
+from curate.exports.journal import LOCK, Journal, read_journal
+from curate.exports.names import same_name
+from curate.exports.record import Finished, read_finished
 from curate.manifest import FILE
 from curate.pictures import file_of
 
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 _FILE_ENDINGS = (".csv", ".json", ".jsonl", ".parquet", ".tar", ".txt", ".zip")
 # What was there before and is on its way out.
 _OLD = "replaced.jsonl"
-LOCK = "lock"
+# What systems put into folders by themselves.
+_SYSTEM = frozenset((".DS_Store", "Thumbs.db", "desktop.ini"))
+# Links that lead to links, as many as systems follow.
+_HOPS = 40
 _ELSEWHERE = "choose another place"
 
 
@@ -51,7 +56,7 @@ def check_place(scores: ScoreSet, out: Path) -> None:
                 hint=_ELSEWHERE,
             )
     for above in here.parents:
-        if (above / MANIFEST).is_file() or (above / JOURNAL_FOLDER).is_dir():
+        if (above / MANIFEST).is_file() or (above / JOURNAL_FOLDER / "journal.jsonl").is_file():
             raise ExportError(f"lies in another export: {above}", where=str(out), hint=_ELSEWHERE)
         if (above / FILE).is_file() and next(above.glob("part-*.parquet"), None):
             raise ExportError(f"lies in a score set: {above}", where=str(out), hint=_ELSEWHERE)
@@ -68,15 +73,21 @@ def check_sources(images: Iterable[str], out: Path) -> None:
     here = os.path.join(os.path.realpath(out), "")  # noqa: PTH118 - of strings, it is many
     real: dict[str, str] = {}
     for image in images:
-        folder, _ = os.path.split(file_of(image))
-        if folder not in real:
-            real[folder] = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
-        if real[folder].startswith(here):
-            raise ExportError(f"pictures of the set lie in it: {image}", where=str(out), hint=_ELSEWHERE)
+        # A picture that is a link is wherever the link leads, and at every link on the way.
+        at, hops = file_of(image), 0
+        while True:
+            folder, _ = os.path.split(at)
+            if folder not in real:
+                real[folder] = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
+            if real[folder].startswith(here):
+                raise ExportError(f"pictures of the set lie in it: {image}", where=str(out), hint=_ELSEWHERE)
+            if not os.path.islink(at) or hops == _HOPS:  # noqa: PTH114
+                break
+            at, hops = os.path.join(real[folder], os.readlink(at)), hops + 1  # noqa: PTH115, PTH118
 
 
-def look(out: Path, fingerprint: str, *, overwrite: bool) -> Journal | None:
-    """What is in the place: the journal of this very export, if it is unfinished; None where there is room.
+def look(out: Path, fingerprint: str, *, overwrite: bool) -> Journal | Finished | None:
+    """What is in the place: this very export, unfinished (its journal) or finished; None where there is room.
 
     Raises:
         ExportError: something else is there that may not be replaced.
@@ -84,8 +95,10 @@ def look(out: Path, fingerprint: str, *, overwrite: bool) -> Journal | None:
     if not out.exists():
         return None
     journal = read_journal(out)
-    if journal is not None and journal.head["fingerprint"] == fingerprint:
-        return journal
+    if journal is None:
+        finished = read_finished(out)
+        if finished is not None and finished.record.fingerprint == fingerprint:
+            return finished
     if journal is None and not (out / MANIFEST).is_file():
         if not _is_empty(out):
             raise ExportError(
@@ -94,11 +107,27 @@ def look(out: Path, fingerprint: str, *, overwrite: bool) -> Journal | None:
         return None
     ours = set(_written(out, journal))
     strange = [path for path in _everything(out) if path not in ours]
-    if not ours and not strange:
+    going_on = journal is not None and journal.head["fingerprint"] == fingerprint
+    if not ours and not strange and not going_on:
         return None  # it was begun and came to nothing
-    if not overwrite:
+    if not overwrite and not going_on:
         what = "holds the unfinished export of something else" if journal else "is there already"
         raise ExportError(what, where=str(out), hint=f"--overwrite, or {_ELSEWHERE}")
+    _refuse(out, strange)
+    return journal if going_on else None
+
+
+def check_only_ours(out: Path) -> None:
+    """That an export that is there has nothing in it that somebody else wrote.
+
+    Raises:
+        ExportError: it has.
+    """
+    ours = set(_written(out, read_journal(out)))
+    _refuse(out, [path for path in _everything(out) if path not in ours])
+
+
+def _refuse(out: Path, strange: Sequence[str]) -> None:
     if strange:
         more = f" and {len(strange) - 1:,} more" if len(strange) > 1 else ""
         raise ExportError(
@@ -106,13 +135,13 @@ def look(out: Path, fingerprint: str, *, overwrite: bool) -> Journal | None:
             where=str(out),
             hint=f"move them away, or {_ELSEWHERE}",
         )
-    return None
 
 
 def list_replaced(out: Path) -> None:
-    """Note what an earlier export wrote, after `look`, for `clear_replaced` to remove.
+    """Note what an earlier export wrote, after `look`, for `clear_stale` to remove.
 
-    That comes after the new journal: a run that is killed at any moment leaves a folder that says what it is.
+    It stays until the new parts are written: where they cannot be, nothing is lost. A run that is killed at any moment
+    leaves a folder that says what it is.
     """
     folder = out / JOURNAL_FOLDER
     partial = folder / f"{_OLD}.partial"
@@ -121,20 +150,39 @@ def list_replaced(out: Path) -> None:
     partial.replace(folder / _OLD)
 
 
-def clear_replaced(out: Path) -> None:
-    """Remove the files that `list_replaced` has listed, if any are left, and the folders that are empty then."""
+def clear_stale(out: Path, planned: Iterable[str], kept: Collection[str]) -> None:
+    """Remove what `list_replaced` has listed, and what a killed run wrote of pictures that cannot be had any more.
+
+    Folders that are empty then go, too.
+
+    Args:
+        out: the export.
+        planned: what its parts may have written.
+        kept: what is part of it.
+    """
     listed = out / JOURNAL_FOLDER / _OLD
-    if not listed.is_file():
+    old = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    stale = {*planned, *map(json.loads, old)} - {*kept, MANIFEST, FILES}
+    if not stale:
         return
+    by_name = {same_name(path): path for path in kept}
     folders: set[Path] = set()
-    for line in listed.read_text(encoding="utf-8").splitlines():
-        path = out / json.loads(line)
-        path.unlink(missing_ok=True)
-        folders.update(above for above in path.parents if out in above.parents)
+    for path in sorted(stale):
+        # Also of files that are gone: a run may have been killed before it came to the folders.
+        folders.update(_folders_above(out, path))
+        if _is_below(out, path) and not _is_same(out, path, by_name.get(same_name(path))):
+            (out / path).unlink(missing_ok=True)
     for folder in sorted(folders, key=lambda f: len(f.parts), reverse=True):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-    listed.unlink()
+
+
+def _is_same(out: Path, path: str, new: str | None) -> bool:
+    """Whether two names are of one file because the file system does not tell `A` from `a`."""
+    if new is None or not (out / new).parent.samefile((out / path).parent):
+        return False
+    names = os.listdir((out / path).parent)  # noqa: PTH208 - only what is written there tells
+    return not {PurePosixPath(path).name, PurePosixPath(new).name} <= set(names)
 
 
 def _written(out: Path, journal: Journal | None) -> Iterator[str]:
@@ -151,15 +199,30 @@ def _written(out: Path, journal: Journal | None) -> Iterator[str]:
                 path = told.get("path") if isinstance(told, dict) else told
                 if isinstance(path, str):
                     said.add(path)
-    for path in sorted(said):
-        # Nobody's list makes us remove what lies elsewhere.
-        parts = PurePosixPath(path).parts
-        below = all((out.joinpath(*parts[:n])).is_dir() for n in range(1, len(parts)))
-        linked = any((out.joinpath(*parts[:n])).is_symlink() for n in range(1, len(parts)))
-        if parts and ".." not in parts and not PurePosixPath(path).is_absolute() and below and not linked:
-            file = out / path
-            if file.is_symlink() or file.is_file():
-                yield path
+    yield from (path for path in sorted(said) if _is_below(out, path))
+
+
+def _is_below(out: Path, path: str) -> bool:
+    """Whether a file is there and lies in the folder: nobody's list makes us remove what lies elsewhere."""
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or PurePosixPath(path).is_absolute():
+        return False
+    if len(_folders_above(out, path)) < len(parts) - 1:
+        return False
+    file = out / path
+    return file.is_symlink() or file.is_file()
+
+
+def _folders_above(out: Path, path: str) -> list[Path]:
+    """The folders between the export and a file of it, as far as they are there and are no links."""
+    parts = PurePosixPath(path).parts
+    found: list[Path] = []
+    for n in range(1, len(parts)):
+        folder = out.joinpath(*parts[:n])
+        if ".." in parts or parts[0] == "/" or folder.is_symlink() or not folder.is_dir():
+            break
+        found.append(folder)
+    return found
 
 
 def _everything(out: Path) -> Iterator[str]:
@@ -169,13 +232,13 @@ def _everything(out: Path) -> Iterator[str]:
         if here == out and JOURNAL_FOLDER in names:
             names.remove(JOURNAL_FOLDER)
         links = [name for name in names if (here / name).is_symlink()]
-        for name in (*files, *links):
+        for name in (*(name for name in files if name not in _SYSTEM), *links):
             yield (here / name).relative_to(out).as_posix()
 
 
 def _is_empty(out: Path) -> bool:
     """Nothing in it, or nothing but what a run left that was killed in its first moment."""
-    names = {path.name for path in out.iterdir()}
+    names = {path.name for path in out.iterdir()} - _SYSTEM
     return not names or (names == {JOURNAL_FOLDER} and _harmless(out / JOURNAL_FOLDER))
 
 

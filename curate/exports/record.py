@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from curate.exports.files import Files, Written
+from curate.exports.files import JOURNAL_FOLDER, Files, Written
 from curate.exports.job import FILES, MANIFEST, Job
 
 FORMAT = 1
@@ -80,6 +82,37 @@ def licences(job: Job) -> list[Licence]:
 def first_left_out(job: Job) -> list[LeftOut]:
     """The first pictures that could not be had."""
     return [LeftOut(image=image, reason=why) for image, why in sorted(job.left_out.items())[:_NAMED]]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished export that is there.
+
+    Attributes:
+        record: what it says of itself.
+        files: what it consists of.
+        left_out: pictures that could not be had: `image` -> why.
+        stopped: it was finished by a run that was killed before it had cleared up.
+    """
+
+    record: Record
+    files: tuple[Written, ...]
+    left_out: dict[str, str]
+    stopped: bool
+
+
+def read_finished(out: Path) -> Finished | None:
+    """The finished export in a folder; None where there is none, or none that can be read."""
+    try:
+        record = Record.model_validate_json((out / MANIFEST).read_bytes())
+        lines = [json.loads(line) for line in (out / FILES).read_text("utf-8").splitlines()]
+        files = tuple(
+            Written(line["path"], line["bytes"], line["sha256"]) for line in lines if "path" in line
+        )
+        left_out = {str(line["image"]): str(line["left_out"]) for line in lines if "left_out" in line}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Finished(record, files, left_out, stopped=(out / JOURNAL_FOLDER).is_dir())
 
 
 def write_record(record: Record, written: Iterable[Written], job: Job) -> None:

@@ -86,9 +86,9 @@ def main() -> None:
         ).exists()
         if not finished or before:
             assert child(scores, out, format, before, None) == 0, f"call {point}: not mended"
-        if (out / ".curate-export").exists():
-            assert not list((out / ".curate-export").iterdir()), f"call {point}: something is left"
-            (out / ".curate-export").rmdir()
+        elif (out / ".curate-export").exists():
+            assert child(scores, out, format, before, None) == 0, f"call {point}: not cleared up"
+        assert not (out / ".curate-export").exists(), f"call {point}: something is left"
         assert without_times(out) == without_times(whole), f"call {point}: not the same"
         points += 1
         point += step
