@@ -8,12 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from curate.exports.card import CARD, write_card
 from curate.exports.files import Files
 from curate.exports.format import Format
-from curate.exports.hub import check_token, push
+from curate.exports.hub import check_hub, push
 from curate.exports.job import Job
 from curate.exports.part import Part
 from curate.exports.shard_sizes import checked_size, shards
@@ -39,6 +39,7 @@ class HuggingFace(Format):
     """
 
     name: ClassVar[str] = "hf"
+    elsewhere: ClassVar[frozenset[str]] = frozenset(("push", "public"))
 
     split: Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")] = "train"
     shard_size: Annotated[str, AfterValidator(checked_size)] = "1000"
@@ -46,9 +47,16 @@ class HuggingFace(Format):
     push: Annotated[str, Field(pattern=r"^([\w.-]+/)?[\w.-]+$")] | None = None
     public: bool = False
 
+    @field_validator("public")
+    @classmethod
+    def _of_a_push(cls, public: bool, info: ValidationInfo) -> bool:
+        if public and info.data.get("push") is None:
+            raise ValueError("nothing is uploaded that could be public: it goes with --push NAME/REPO")
+        return public
+
     def plan(self, job: Job) -> Sequence[Part]:
         if self.push is not None:
-            check_token()
+            check_hub(self.push, public=self.public)
         job.name_pictures()
         some = shards(job, self.shard_size, range(job.pictures.height))
         parts = []
@@ -85,7 +93,7 @@ class HuggingFace(Format):
 
     def finish(self, job: Job, folder: Path) -> None:
         if self.push is not None:
-            push(folder, self.push, public=self.public, overwrite=job.overwrite)
+            push(folder, self.push, public=self.public)
 
     def _head(self, job: Job) -> dict[str, Any]:
         count = job.pictures.height - len(job.left_out)

@@ -55,7 +55,8 @@ def shards(job: Job, size: str, order: Sequence[int]) -> list[tuple[int, ...]]:
 def _count(said: re.Match[str]) -> float:
     """Pictures, or bytes, that a size says."""
     unit = (said[2] or "b").lower()
-    return float(said[1]) * (1024 if "i" in unit else 1000) ** (0 if unit == "b" else _UNITS[unit[0]])
+    power = 0 if unit == "b" else _UNITS[unit[0]]
+    return float(said[1]) * float((1024 if "i" in unit else 1000) ** power)
 
 
 def _bytes(job: Job, size: str) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -20,13 +21,21 @@ class Repository:
     files: dict[str, bytes] = field(default_factory=lambda: {".gitattributes": b""})
     commits: list[str] = field(default_factory=lambda: ["initial commit"])
 
+    @property
+    def sha(self) -> str:
+        """Of the last commit."""
+        return f"{len(self.commits):040}"
+
 
 class Hub:
-    """`repositories` by id; the next requests whose path holds a key of `refusals` are answered with its status."""
+    """`repositories` by id; `role` of every token; the next requests whose path holds a key of `refusals` are answered
+    with its status. Once it is `gone` it answers nothing."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
         self.refusals: dict[str, int] = {}
+        self.role = "write"
+        self.gone = False
         self.tokens: set[str | None] = set()
         outer = self
 
@@ -34,6 +43,9 @@ class Hub:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                outer.answer(self, b"")
+
+            def do_HEAD(self) -> None:
                 outer.answer(self, b"")
 
             def do_POST(self) -> None:
@@ -58,6 +70,9 @@ class Hub:
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
 
     def answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        if self.gone:
+            handler.close_connection = True
+            return
         self.tokens.add(handler.headers.get("Authorization"))
         path = handler.path.split("?")[0]
         status: int
@@ -67,14 +82,20 @@ class Hub:
             break
         else:
             status, said = self._said(path, body)
-        data = json.dumps(said).encode()
+        data = said if isinstance(said, bytes) else json.dumps(said).encode()
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")
+        if isinstance(said, bytes):  # a file
+            handler.send_header("ETag", f'"{hashlib.sha1(data).hexdigest()}"')  # noqa: S324
+            handler.send_header("X-Repo-Commit", path.split("/resolve/")[1].split("/")[0])
         handler.send_header("Content-Length", str(len(data)))
         if status >= 400:
             handler.send_header("X-Error-Message", said["error"])
+        if status == 404:
+            handler.send_header("X-Error-Code", "RepoNotFound")
         handler.end_headers()
-        handler.wfile.write(data)
+        if handler.command != "HEAD":
+            handler.wfile.write(data)
 
     def _said(self, path: str, body: bytes) -> tuple[int, Any]:
         if path == "/api/repos/create":
@@ -88,6 +109,11 @@ class Hub:
             return 200, {"url": url, "id": name}
         if path == "/api/validate-yaml":
             return 200, {"errors": [], "warnings": []}
+        if path == "/api/whoami-v2":
+            return 200, {"name": "me", "orgs": [{"name": "us"}], "auth": {"accessToken": {"role": self.role}}}
+        if "/resolve/" in path:
+            name, _, file = path.removeprefix("/datasets/").partition("/resolve/")
+            return 200, self.repositories[name].files[file.partition("/")[2]]
         parts = path.removeprefix("/api/datasets/").split("/")
         name, what = "/".join(parts[:2]), parts[2] if len(parts) > 2 else ""
         repository = self.repositories.get(name)
@@ -100,28 +126,36 @@ class Hub:
             when = "2026-01-01T00:00:00.000Z"
             titles = reversed(repository.commits)
             return 200, [
-                {"id": "0" * 40, "title": t, "message": "", "date": when, "authors": []} for t in titles
+                {"id": repository.sha, "title": t, "message": "", "date": when, "authors": []} for t in titles
             ]
         if what == "preupload":
             asked = json.loads(body)["files"]
             modes = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in asked]
             return 200, {"files": modes}
         if what == "commit":
-            for line in body.splitlines():
-                told = json.loads(line)
+            lines = [json.loads(line) for line in body.splitlines()]
+            if lines[0]["value"].get("parentCommit", repository.sha) != repository.sha:
+                return 412, {"error": "a commit has happened since"}
+            for told in lines:
                 if told["key"] == "header":
                     repository.commits.append(told["value"]["summary"])
                 elif told["key"] == "file":
                     repository.files[told["value"]["path"]] = base64.b64decode(told["value"]["content"])
                 elif told["key"] == "deletedFile":
                     del repository.files[told["value"]["path"]]
-            sha = "1" * 40
+            sha = repository.sha
             return 200, {
                 "commitUrl": f"{self.url}/datasets/{name}/commit/{sha}",
                 "commitOid": sha,
                 "success": True,
             }
-        return 200, {"id": name, "sha": "0" * 40, "private": repository.private, "tags": [], "downloads": 0}
+        return 200, {
+            "id": name,
+            "sha": repository.sha,
+            "private": repository.private,
+            "tags": [],
+            "downloads": 0,
+        }
 
 
 @contextmanager

@@ -14,11 +14,13 @@ import datasets
 import pytest
 import yaml
 from backed import add_words, write_backed
-from fakehub import Hub, hub
+from fakehub import Hub, Repository, hub
 
 from curate import ExportError, open_scores, score
+from curate.exports import hub as hub_module
 from curate.exports.card import escaped, fenced
 from curate.exports.export import export
+from curate.exports.exported import Progress
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "faces"
 
@@ -160,8 +162,10 @@ def our_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
     with hub() as made:
         monkeypatch.setattr(constants, "ENDPOINT", made.url)
+        template = f"{made.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_test")
+        monkeypatch.setenv("HF_TOKEN", "hf_test")
         yield made
 
 
@@ -171,7 +175,8 @@ def test_a_push_uploads_the_set_and_keeps_this_machines_folders_to_itself(
     export(scored, tmp_path / "out", to="hf", push="me/faces")
     there = our_hub.repositories["me/faces"]
     assert there.private
-    assert set(there.files) == {".gitattributes", "README.md", "data/train-00000-of-00001.parquet"}
+    shard = "data/train-00000-of-00001.parquet"
+    assert set(there.files) == {".gitattributes", "curate-export.hub.json", "README.md", shard}
     parquet = there.files["data/train-00000-of-00001.parquet"]
     assert parquet == (tmp_path / "out" / "data" / "train-00000-of-00001.parquet").read_bytes()
     assert str(tmp_path).encode() not in b"".join(there.files.values())
@@ -188,13 +193,98 @@ def test_a_push_that_failed_goes_on_with_the_push(scored: Path, tmp_path: Path, 
     assert len(our_hub.repositories["me/faces"].commits) == 2
 
 
-def test_a_dataset_of_the_hub_is_not_written_over_unasked(scored: Path, tmp_path: Path, our_hub: Hub) -> None:
+def test_a_later_push_replaces_what_an_earlier_one_wrote(scored: Path, tmp_path: Path, our_hub: Hub) -> None:
+    export(scored, tmp_path / "a", to="hf", push="faces", shard_size="5")
+    export(scored, tmp_path / "b", to="hf", push="me/faces")
+    there = our_hub.repositories["me/faces"]
+    shard = "data/train-00000-of-00001.parquet"
+    assert set(there.files) == {".gitattributes", "curate-export.hub.json", "README.md", shard}
+    assert len(there.commits) == 3
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_other_peoples_files_on_the_hub_are_never_touched(
+    scored: Path, tmp_path: Path, our_hub: Hub, overwrite: bool
+) -> None:
+    theirs = Repository(
+        private=True, files={"data/other-people.parquet": b"theirs", "README.md": b"# theirs"}
+    )
+    our_hub.repositories["me/faces"] = theirs
+    with pytest.raises(ExportError, match="no export wrote: README") as error:
+        export(scored, tmp_path / "out", to="hf", push="me/faces", overwrite=overwrite)
+    assert "overwrite" not in error.value.hint
+    assert not (tmp_path / "out").exists()
+    assert theirs.files == {"data/other-people.parquet": b"theirs", "README.md": b"# theirs"}
+    assert theirs.commits == ["initial commit"]
+
+
+@pytest.mark.parametrize("changed", ["data/train-more.parquet", "README.md"])
+def test_a_pushed_set_that_somebody_changed_is_theirs(
+    scored: Path, tmp_path: Path, our_hub: Hub, changed: str
+) -> None:
     export(scored, tmp_path / "a", to="hf", push="me/faces", shard_size="5")
-    with pytest.raises(ExportError, match="has files in it"):
+    there = our_hub.repositories["me/faces"]
+    there.files[changed] = b"theirs"
+    there.commits.append("curate export by hand: an update")
+    before = dict(there.files)
+    with pytest.raises(ExportError, match="was changed since an export wrote it: .*update"):
+        export(scored, tmp_path / "b", to="hf", push="me/faces", overwrite=True)
+    assert there.files == before
+
+
+def test_a_strange_file_among_ours_is_seen_whoever_says_to_have_written_it(
+    scored: Path, tmp_path: Path, our_hub: Hub
+) -> None:
+    export(scored, tmp_path / "a", to="hf", push="me/faces", shard_size="5")
+    our_hub.repositories["me/faces"].files["data/theirs.parquet"] = b"theirs"
+    with pytest.raises(ExportError, match="no export wrote: data/theirs"):
         export(scored, tmp_path / "b", to="hf", push="me/faces")
-    export(scored, tmp_path / "b", to="hf", push="me/faces", overwrite=True)
-    there = set(our_hub.repositories["me/faces"].files)
-    assert there == {".gitattributes", "README.md", "data/train-00000-of-00001.parquet"}
+
+
+def test_what_comes_to_the_hub_while_we_look_is_not_written_over(
+    scored: Path, tmp_path: Path, our_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    our_hub.repositories["me/faces"] = there = Repository(private=True)
+    look = hub_module.check_hub
+
+    def looked(repository: str, *, public: bool) -> hub_module.OnHub:
+        found = look(repository, public=public)
+        there.commits.append("theirs")
+        return found
+
+    monkeypatch.setattr(hub_module, "check_hub", looked)
+    with pytest.raises(ExportError, match="the hub says"):
+        export(scored, tmp_path / "out", to="hf", push="me/faces")
+    assert set(there.files) == {".gitattributes"}
+
+
+@pytest.mark.parametrize(("private", "public"), [(True, True), (False, False)])
+def test_nobody_else_sees_a_push_than_was_asked(
+    scored: Path, tmp_path: Path, our_hub: Hub, private: bool, public: bool
+) -> None:
+    our_hub.repositories["me/faces"] = Repository(private)
+    with pytest.raises(ExportError, match="private" if private else "public"):
+        export(scored, tmp_path / "out", to="hf", push="me/faces", public=public)
+    assert not (tmp_path / "out").exists()
+
+
+def test_who_may_not_write_hears_it_before_anything_is_written(
+    scored: Path, tmp_path: Path, our_hub: Hub
+) -> None:
+    with pytest.raises(ExportError, match="nobody's name") as error:
+        export(scored, tmp_path / "out", to="hf", push="them/faces")
+    assert error.value.hint == "--push me/faces"
+    our_hub.role = "read"
+    with pytest.raises(ExportError, match="only read"):
+        export(scored, tmp_path / "out", to="hf", push="me/faces")
+    assert not (tmp_path / "out").exists()
+    assert not our_hub.repositories
+
+
+def test_public_without_a_push_makes_no_sense(scored: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="--push NAME/REPO") as error:
+        export(scored, tmp_path / "out", to="hf", public=True)
+    assert error.value.where == "--public"
 
 
 def test_a_push_without_a_token_writes_nothing(
@@ -210,9 +300,14 @@ def test_a_push_without_a_token_writes_nothing(
 def test_a_hub_that_cannot_be_reached_leaves_a_finished_folder(
     scored: Path, tmp_path: Path, our_hub: Hub
 ) -> None:
-    our_hub.http.shutdown()
-    our_hub.http.server_close()
+    def goes(progress: Progress) -> None:
+        if progress.done == progress.total:
+            our_hub.gone = True
+
     with pytest.raises(ExportError, match="cannot be reached") as error:
-        export(scored, tmp_path / "out", to="hf", push="me/faces")
-    assert "hf upload me/faces" in error.value.hint
+        export(scored, tmp_path / "out", to="hf", push="me/faces", on_progress=goes)
+    assert "the same command" in error.value.hint
+    with pytest.raises(ExportError, match="cannot be reached"):
+        export(scored, tmp_path / "other", to="hf", push="me/faces")
+    assert not (tmp_path / "other").exists()
     assert load(tmp_path / "out", tmp_path / "cache", split="train").num_rows == 12
