@@ -153,7 +153,7 @@ def _found(hub: Any, info: Any, *, public: bool) -> OnHub:
         if _MARKER in names and not written:
             what = f"was changed since an export wrote it: {title}"
         else:
-            what = f"has files that no export wrote: {min(names - files)}"
+            what = f"has files that no export wrote: {min(names - files - {_MARKER})}"
         raise ExportError(
             f"the dataset {info.id} {what}",
             where="--push",

@@ -227,7 +227,7 @@ def test_a_pushed_set_that_somebody_changed_is_theirs(
     there.files[changed] = b"theirs"
     there.commits.append("curate export by hand: an update")
     before = dict(there.files)
-    with pytest.raises(ExportError, match="was changed since an export wrote it: .*update"):
+    with pytest.raises(ExportError, match="was changed since an export wrote it"):
         export(scored, tmp_path / "b", to="hf", push="me/faces", overwrite=True)
     assert there.files == before
 
