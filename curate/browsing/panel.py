@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import fiftyone.operators as foo
@@ -55,29 +55,32 @@ class EmotionalTemperature(foo.Panel):
     def on_bar(self, ctx: Any) -> None:
         """A bar of the histogram was clicked."""
         if ctx.params.get("x") is not None:
-            self._show(ctx, panel_choice.of_bar(base_view(ctx), ctx.params["trace"], float(ctx.params["x"])))
+            name, heat = ctx.params["trace"], float(ctx.params["x"])
+            self._show(ctx, lambda view: panel_choice.of_bar(view, name, heat))
 
     def on_cell(self, ctx: Any) -> None:
         """A cell of the table was clicked."""
         if ctx.params.get("x") is not None:
-            self._show(ctx, panel_choice.of_cell(base_view(ctx), ctx.params["y"], ctx.params["x"]))
+            name, band = ctx.params["y"], ctx.params["x"]
+            self._show(ctx, lambda view: panel_choice.of_cell(view, name, band))
 
     def on_region(self, ctx: Any) -> None:
         """A region of the map was drawn."""
         ids = [point["id"] for point in ctx.params.get("data") or () if point.get("id")]
         if ids:
-            self._show(ctx, panel_choice.of_region(base_view(ctx), ids))
+            self._show(ctx, lambda view: panel_choice.of_region(view, ids))
 
     def on_dot(self, ctx: Any) -> None:
         """A dot of the map was clicked."""
         if ctx.params.get("id"):
-            self._show(ctx, panel_choice.of_region(base_view(ctx), [ctx.params["id"]]))
+            ids = [ctx.params["id"]]
+            self._show(ctx, lambda view: panel_choice.of_region(view, ids))
 
     def on_action_unit(self, ctx: Any) -> None:
         """A bar of the profile was clicked."""
-        view = panel_choice.of_action_unit(base_view(ctx), str(ctx.params.get("y")))
-        if view is not None:
-            self._show(ctx, view)
+        label = str(ctx.params.get("y"))
+        if panel_choice.of_action_unit(ctx.dataset, label) is not None:
+            self._show(ctx, lambda view: panel_choice.of_action_unit(view, label))
 
     def on_back(self, ctx: Any) -> None:
         """To the view before the last click."""
@@ -134,7 +137,7 @@ class EmotionalTemperature(foo.Panel):
         if name == "histogram":
             return (
                 panel_plots.histogram(faces),
-                panel_plots.histogram_layout(),
+                panel_plots.histogram_layout(_bands(ctx.dataset)),
                 quiet,
                 {"on_click": self.on_bar},
             )
@@ -146,11 +149,13 @@ class EmotionalTemperature(foo.Panel):
         data = panel_plots.profile(au_means(view, aus), whole_means(ctx.dataset))
         return data, panel_plots.profile_layout(aus), quiet, {"on_click": self.on_action_unit}
 
-    def _show(self, ctx: Any, view: Any) -> None:
-        """Make a part of the current view the view."""
+    def _show(self, ctx: Any, part: Callable[[Any], Any]) -> None:
+        """Make a part of the current view the view, if there is any face in it: the sidebar's filters stay."""
+        if not part(current_view(ctx)).count():
+            return
         back = list(ctx.panel.get_state("back") or [])
         ctx.panel.set_state("back", [*back, ctx.request_params.get("view") or []])
-        ctx.ops.set_view(view)
+        ctx.ops.set_view(part(base_view(ctx)))
 
 
 def headline(faces: Faces, whole: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.browsing.views import whole_set
 from curate.scorers.columns import BANDS, CATALOGUE, EXPRESSIONS, INTENSITY_AUS, PRESENCE_ONLY_AUS
 
 # Of the temperature, in its own degrees; every limit of a band is the limit of a bar, too.
@@ -153,11 +154,14 @@ def au_means(view: Any, names: Collection[str]) -> dict[str, float | None]:
 
 
 def whole_means(dataset: Any) -> dict[str, float | None]:
-    """As `au_means`, over a whole set: read once, and again when a sample has changed."""
+    """As `au_means`, over a whole set: read once, and again when a sample has changed.
+
+    Of a chosen set what its recipe kept: the rows that it rejected are browsed with it, and are not of the set.
+    """
     stamp = (dataset.count(), dataset.max("last_modified_at"))
     known = _WHOLE.get(dataset.name)
     if known is None or known[0] != stamp:
-        known = _WHOLE[dataset.name] = (stamp, au_means(dataset, aus_of(dataset)))
+        known = _WHOLE[dataset.name] = (stamp, au_means(whole_set(dataset), aus_of(dataset)))
     return known[1]
 
 

@@ -10,6 +10,7 @@ from fiftyone import ViewField as F
 
 from curate.browsing.operators.faces import ids_of_rows
 from curate.browsing.operators.operator import table
+from curate.browsing.operators.owned import check_field, own_field
 from curate.browsing.rows import KEPT, recipe_field, rows_of
 from curate.browsing.sidebar import arrange
 from curate.browsing.views import save_views
@@ -21,10 +22,12 @@ from curate.scoreset import SUFFIX, ScoreSet
 
 # Longer clauses are cut in the table of a form; the views have them whole.
 _WIDE = 60
+_DOC = f"{KEPT}, or the clause of the recipe that rejected it"
 
 
 def ask_where(ctx: Any, inputs: Any, source: ScoreSet, recipe: str) -> None:
     """The fields for where the chosen set goes; InputError where it cannot."""
+    _check(ctx.dataset, recipe)
     place = _place(source, recipe)
     inputs.str(
         "out",
@@ -58,6 +61,7 @@ def funnel(applied: Applied) -> str:
 
 def choose(ctx: Any, source: ScoreSet, recipe: Written) -> dict[str, Any]:
     """Write the chosen set, and show in the dataset what became of each face."""
+    _check(ctx.dataset, recipe.name)
     out = _out(ctx, source, recipe.name)
     if out.exists() and not ctx.params.get("overwrite"):
         raise InputError(
@@ -84,9 +88,7 @@ def show_choice(dataset: Any, source: ScoreSet, applied: Applied) -> str:
     import fiftyone as fo
 
     field = recipe_field(applied.recipe.name)
-    if not dataset.has_field(field):
-        doc = f"{KEPT}, or the clause of the recipe that rejected it"
-        dataset.add_sample_field(field, fo.StringField, description=doc)
+    own_field(dataset, field, fo.StringField, _DOC)
     words = applied.choice.ledger[REJECTED_BY].fill_null(KEPT)
     ids = ids_of_rows(source, dataset)
     there = ids.is_not_null()
@@ -96,6 +98,13 @@ def show_choice(dataset: Any, source: ScoreSet, applied: Applied) -> str:
     arrange(dataset, schema)
     save_views(dataset)
     return field
+
+
+def _check(dataset: Any, recipe: str) -> None:
+    """That the recipe's field is not one of the user's own; before anything is written."""
+    import fiftyone as fo
+
+    check_field(dataset, recipe_field(recipe), fo.StringField, _DOC)
 
 
 def _out(ctx: Any, source: ScoreSet, recipe: str) -> Path:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 from fiftyone.operators import types
 
-from curate.browsing.operators.faces import chosen, samples
+from curate.browsing.operators.faces import ID, KEY, chosen, of_no_row, samples, still_there, with_copies
 from curate.browsing.operators.operator import FaceOperator
-from curate.decisions import COLUMN, Decision, decide
+from curate.browsing.operators.origin import in_origin, origin, standing
+from curate.decisions import COLUMN, Decision, decide, decisions
 from curate.errors import InputError
 from curate.scoreset import ScoreSet
 
-_STORE, _DONE = "curate", "decisions"
+_STORE, _DONE = "curate", "decided"
 # So many decisions can be taken back, one after the other.
 _MOST = 50
 
@@ -31,13 +34,36 @@ class Accept(FaceOperator):
         ids = chosen(ctx)
         if not ids:
             raise InputError("no face is selected", hint="tick some in the grid, or open one")
-        before = ctx.dataset.select(ids, ordered=True).values(["id", COLUMN])
-        was = dict(zip(*before, strict=True))
-        _write(ctx.dataset, source, dict.fromkeys(ids, self.decision))
-        done = [*_done(ctx), was]
-        ctx.store(_STORE).set(_DONE, done[-_MOST:])
-        _tell(ctx, f"{len(ids):,} {'face is' if len(ids) == 1 else 'faces are'} {self.decision}ed")
-        return {"decision": self.decision, "faces": len(ids)}
+        faces = _faces(ctx.dataset, source, ids)
+        all_ = with_copies(ctx.dataset, faces)
+        before = ctx.dataset.select(all_[ID].to_list(), ordered=True).values(COLUMN)
+        folder, there = _elsewhere(source, faces)
+        undo = {
+            "was": dict(zip(all_[ID].to_list(), before, strict=True)),
+            "folder": str(folder),
+            "there": [list(row) for row in there.iter_rows()],
+        }
+        if there.height and folder is not None:
+            decide(folder, there.select(KEY).iter_rows(), self.decision)
+        _write(ctx.dataset, source, dict.fromkeys(all_[ID].to_list(), self.decision))
+        ctx.store(_STORE).set(_DONE, [*_done(ctx), undo][-_MOST:])
+        copies = all_.height - faces.height
+        unseen = int(faces["rejected"].sum()) - there.height
+        said = _said(source, self.decision, faces.height, copies, there.height, folder)
+        if unseen:
+            said += (
+                f". But of these {faces.height:,}, {unseen:,} {'is a row' if unseen == 1 else 'are rows'} that the "
+                f"recipe rejected, and no recipe or query sees what is decided of them here: decide in the set that "
+                f"it was applied to (curate browse {folder}), which is not there, or has other rows now"
+            )
+        _tell(ctx, said, "warning" if unseen else "success")
+        return {
+            "decision": self.decision,
+            "faces": faces.height,
+            "copies": copies,
+            "in_source": there.height,
+            "unseen": unseen,
+        }
 
 
 class Reject(Accept):
@@ -81,7 +107,13 @@ class UndoDecision(FaceOperator):
         done = _done(ctx)
         if not done:
             raise InputError("there is nothing to undo", hint="accept or reject some faces first")
-        was = done.pop()
+        last = done.pop()
+        was: dict[str, Decision | None] = last["was"]
+        folder = Path(last["folder"])
+        if folder.is_dir():
+            for decision in dict.fromkeys(said for *_, said in last["there"]):
+                keys = [(sha256, face) for sha256, face, said in last["there"] if said == decision]
+                decide(folder, keys, decision)
         there = set(ctx.dataset.select(list(was)).values("id"))
         _write(ctx.dataset, source, {id_: decision for id_, decision in was.items() if id_ in there})
         ctx.store(_STORE).set(_DONE, done)
@@ -89,8 +121,48 @@ class UndoDecision(FaceOperator):
         return {"faces": len(was)}
 
 
-def _done(ctx: Any) -> list[dict[str, Decision | None]]:
-    """What was decided: of each time the samples, and what had been decided of them before."""
+def _faces(dataset: Any, source: ScoreSet, ids: list[str]) -> pl.DataFrame:
+    """The faces (`standing`) that samples are of, each once; InputError where there is nothing to decide of some."""
+    found = still_there(dataset, ids)
+    faces = standing(source, found)
+    foreign = of_no_row(dataset, found) | (found["sha256"].is_not_null() & ~faces["row"] & ~faces["rejected"])
+    if count := int(foreign.sum()):
+        raise InputError(
+            f"{count:,} of these {'is' if count == 1 else 'are'} not of this score set",
+            where=str(source.folder),
+            hint="untick what was added by hand; of a set that was scored again, open it again",
+        )
+    if count := found["sha256"].null_count():
+        raise InputError(
+            f"{count:,} of these could not be read: there is no content by which a decision could be kept",
+            where=str(source.folder),
+            hint="untick them",
+        )
+    return faces.unique(KEY, keep="first", maintain_order=True)
+
+
+def _elsewhere(source: ScoreSet, faces: pl.DataFrame) -> tuple[Path | None, pl.DataFrame]:
+    """The set that this one was chosen from, and, of the faces that the recipe rejected, those that are rows there.
+
+    They are rows of that set only: what is decided of them has to be known there.
+
+    Returns:
+        The folder; `sha256`, `face`, and `decision`, as it is there now.
+    """
+    folder = origin(source)
+    rejected = faces.filter("rejected").select(KEY)
+    if folder is None or not rejected.height:
+        return folder, rejected.clear().with_columns(pl.lit(None, pl.String).alias(COLUMN))
+    there = rejected.filter(in_origin(folder, rejected))
+    if not there.height:
+        return folder, there.with_columns(pl.lit(None, pl.String).alias(COLUMN))
+    return folder, there.join(
+        decisions(folder), on=KEY, how="left", nulls_equal=True, maintain_order="left"
+    ).select(*KEY, COLUMN)
+
+
+def _done(ctx: Any) -> list[dict[str, Any]]:
+    """What was decided, each time: the samples and what they `was`; the same of rows `there`, in another `folder`."""
     return list(ctx.store(_STORE).get(_DONE) or [])
 
 
@@ -102,7 +174,18 @@ def _write(dataset: Any, source: ScoreSet, wanted: dict[str, Decision | None]) -
     dataset.set_values(COLUMN, wanted, key_field="id")
 
 
-def _tell(ctx: Any, message: str) -> None:
+def _said(source: ScoreSet, decision: str, faces: int, copies: int, there: int, folder: Path | None) -> str:
+    """What was decided, and where it was written."""
+    said = f"{faces:,} {'face is' if faces == 1 else 'faces are'} {decision}ed"
+    if copies:
+        said += f", and {copies:,} byte-identical {'copy' if copies == 1 else 'copies'}"
+    said += f" in {source.folder.name}"
+    if there and folder is not None:
+        said += f"; {there:,} that the recipe rejected {'is' if there == 1 else 'are'} {decision}ed in {folder}, too"
+    return said
+
+
+def _tell(ctx: Any, message: str, variant: str = "success") -> None:
     ctx.ops.reload_samples()
     ctx.ops.clear_selected_samples()
-    ctx.ops.notify(message, variant="success")
+    ctx.ops.notify(message, variant=variant)

@@ -8,12 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from curate.browsing.fields import DIGEST_FIELD
 from curate.errors import InputError
 from curate.scoreset import ScoreSet, open_scores
 
 ID = "id"
 _INFO = "curate"
-_KEY = ("sha256", "face")
+# What a face is known by: its picture's content, and its number in it.
+KEY = ("sha256", "face")
 
 
 def score_set(dataset: Any) -> ScoreSet:
@@ -38,7 +40,7 @@ def score_set(dataset: Any) -> ScoreSet:
 
 def samples(view: Any) -> pl.DataFrame:
     """The keys of a view's samples, in its order: `id`, `image`, `sha256` (String), `face` (Int32)."""
-    known = [name for name in ("filepath", "image", *_KEY) if name in view.get_field_schema()]
+    known = [name for name in ("filepath", "image", *KEY) if name in view.get_field_schema()]
     found = dict(zip((ID, *known), view.values([ID, *known]), strict=True))
     count = len(found[ID])
     paths = pl.Series("filepath", found["filepath"], pl.String)
@@ -58,14 +60,14 @@ def ids_of_rows(source: ScoreSet, dataset: Any) -> pl.Series:
 
     A row is its picture and the number of its face; a picture that has moved is known by its content.
     """
-    rows = source.collect(source.scan().select("image", *_KEY))
+    rows = source.collect(source.scan().select("image", *KEY))
     there = samples(dataset)
     by_place = there.unique(["image", "face"], keep="first").select(ID, "image", "face")
-    by_content = there.filter(pl.col("sha256").is_not_null()).unique(_KEY, keep="first").select(ID, *_KEY)
+    by_content = there.filter(pl.col("sha256").is_not_null()).unique(KEY, keep="first").select(ID, *KEY)
     placed = rows.join(by_place, on=["image", "face"], how="left", nulls_equal=True, maintain_order="left")[
         ID
     ]
-    known = rows.join(by_content, on=_KEY, how="left", nulls_equal=True, maintain_order="left")[ID]
+    known = rows.join(by_content, on=KEY, how="left", nulls_equal=True, maintain_order="left")[ID]
     return placed.fill_null(known)
 
 
@@ -81,3 +83,36 @@ def rows_of_samples(source: ScoreSet, dataset: Any, ids: Iterable[str]) -> pl.Se
 def chosen(ctx: Any) -> list[str]:
     """The samples that a person means: the one that is open, or else those that are selected."""
     return [ctx.current_sample] if ctx.current_sample else list(ctx.selected)
+
+
+def still_there(dataset: Any, ids: Iterable[str]) -> pl.DataFrame:
+    """The keys of samples, as `samples` gives them, in the order of `ids`.
+
+    Raises:
+        InputError: some are no longer in the dataset.
+    """
+    asked = list(dict.fromkeys(ids))
+    found = samples(dataset.select(asked, ordered=True))
+    if gone := len(asked) - found.height:
+        raise InputError(
+            "these faces are gone"
+            if gone == len(asked)
+            else f"{gone:,} of these {len(asked):,} faces are gone",
+            where=dataset.name,
+            hint="reload the page: the score set has changed since it was opened",
+        )
+    return found
+
+
+def with_copies(dataset: Any, faces: pl.DataFrame) -> pl.DataFrame:
+    """All samples of these faces (`samples`): pictures that are the same byte for byte are of one content."""
+    from fiftyone import ViewField as F
+
+    same = dataset.match((F(DIGEST_FIELD) != None) & F("sha256").is_in(faces["sha256"].unique().to_list()))  # noqa: E711
+    return samples(same).join(faces.select(KEY), on=KEY, how="semi", nulls_equal=True, maintain_order="left")
+
+
+def of_no_row(dataset: Any, faces: pl.DataFrame) -> pl.Series:
+    """Which of these samples (`samples`) were made from no row of a score set: a person added them."""
+    made = dataset.select(faces[ID].to_list(), ordered=True).values(DIGEST_FIELD)
+    return pl.Series([digest is None for digest in made], dtype=pl.Boolean)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from fiftyone.operators import types
 
-from curate.browsing.operators.faces import chosen, ids_of_rows, rows_of_samples
+from curate.browsing.operators.faces import chosen, ids_of_rows, rows_of_samples, still_there
 from curate.browsing.operators.operator import FaceOperator
+from curate.browsing.operators.origin import origin, standing
 from curate.errors import InputError
-from curate.recipes.vectors import au_columns
+from curate.recipes.vectors import au_columns, au_vectors
 from curate.scoreset import ScoreSet
 
 _COUNT = 60
@@ -48,8 +50,14 @@ class FindFaces(FaceOperator):
                 where=str(source.folder),
                 hint="curate score SOURCE measures them",
             )
-        asked = rows_of_samples(source, ctx.dataset, ids).to_list()
+        asked = _rows(ctx.dataset, source, ids)
         frame = source.collect(rows.select("status", *units))
+        unknown = int(np.isnan(au_vectors(frame[asked])).any(axis=1).sum())
+        if unknown:
+            raise InputError(
+                f"{_of(unknown, len(asked))} no action units: no face was found there, or it was not measured",
+                hint="choose faces that were scored",
+            )
         found = neighbours(frame, asked, int(ctx.params.get("count") or _COUNT))
         near = ids_of_rows(source, ctx.dataset)[found["row"]].drop_nulls().to_list()
         ctx.ops.clear_selected_samples()
@@ -64,3 +72,26 @@ class FindLikeOpen(FindFaces):
     name_ = "find_like_open"
     places = types.Places.SAMPLES_VIEWER_ACTIONS
     unlisted = True
+
+
+def _rows(dataset: Any, source: ScoreSet, ids: list[str]) -> list[int]:
+    """The rows of the set that samples are; InputError where some are of none."""
+    faces = still_there(dataset, ids)
+    rows = rows_of_samples(source, dataset, ids).to_list()
+    if missing := len(faces) - len(rows):
+        folder = origin(source)
+        rejected = folder is not None and standing(source, faces)["rejected"].any()
+        raise InputError(
+            f"{_of(missing, len(faces), 'is', 'are')} not in the score set",
+            where=str(source.folder),
+            hint=f"the recipe rejected them: curate browse {folder} has them all"
+            if rejected
+            else "choose faces that were scored with it",
+        )
+    return rows
+
+
+def _of(some: int, all_: int, one: str = "has", many: str = "have") -> str:
+    if all_ == 1:
+        return f"this face {one}"
+    return f"{some:,} of these {all_:,} faces {one if some == 1 else many}"

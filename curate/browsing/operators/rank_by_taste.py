@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 from fiftyone import ViewField as F
 from fiftyone.operators import types
 
 from curate.browsing.operators.faces import ids_of_rows
 from curate.browsing.operators.operator import FaceOperator, table
+from curate.browsing.operators.owned import check_field, own_field
 from curate.decisions import COLUMN
 from curate.errors import RecipeError
 from curate.scoreset import ScoreSet
 
 FIELD = "taste"
+_DOC = "how much it is like the accepted faces, from 0 to 1"
 _SHOWN = 12
 
 
@@ -29,8 +32,9 @@ class RankByTaste(FaceOperator):
     def form(self, ctx: Any, inputs: Any, source: ScoreSet) -> None:
         from curate.recipes.taste import ENOUGH
 
-        counts = source.collect(source.scan().select("status", COLUMN))[COLUMN].value_counts()
-        said = dict(counts.iter_rows())
+        _check(ctx.dataset)
+        faces = source.collect(source.scan().select("status", COLUMN)).filter(pl.col("status") == "ok")
+        said = dict(faces[COLUMN].value_counts().iter_rows())
         liked, disliked = said.get("accept", 0), said.get("reject", 0)
         inputs.md(f"**{liked:,}** accepted, **{disliked:,}** rejected.", name="decided")
         if liked + disliked < ENOUGH:
@@ -43,6 +47,7 @@ class RankByTaste(FaceOperator):
     def run(self, ctx: Any, source: ScoreSet) -> dict[str, Any]:
         from curate.recipes.taste import fit_taste
 
+        _check(ctx.dataset)
         rows = source.collect(source.scan().drop("landmarks", strict=False))
         scored = rows.with_row_index("row").filter(rows["status"] == "ok")
         decided = scored.filter(scored[COLUMN].is_not_null())
@@ -74,14 +79,17 @@ class RankByTaste(FaceOperator):
         return types.Property(outputs, view=types.View(label="Your taste"))
 
 
+def _check(dataset: Any) -> None:
+    import fiftyone as fo
+
+    check_field(dataset, FIELD, fo.FloatField, _DOC)
+
+
 def _write(dataset: Any, values: dict[str, float]) -> None:
     import fiftyone as fo
 
-    if dataset.has_field(FIELD):
-        dataset.clear_sample_field(FIELD)  # what was learned before, of faces that have no answer now
-    else:
-        doc = "how much it is like the accepted faces, from 0 to 1"
-        dataset.add_sample_field(FIELD, fo.FloatField, description=doc)
+    own_field(dataset, FIELD, fo.FloatField, _DOC)
+    dataset.clear_sample_field(FIELD)  # what was learned before, of faces that have no answer now
     dataset.set_values(FIELD, values, key_field="id")
     dataset.create_index(FIELD)
 

@@ -16,6 +16,7 @@ from scoresets import scores, write_set
 import curate
 from curate.browsing.enabling import enable_plugin
 from curate.decisions import decisions
+from curate.shards import open_shard, write_shard
 
 ROOT = Path(__file__).resolve().parents[3]
 Run = Callable[..., Any]
@@ -318,6 +319,193 @@ def test_rank_by_taste_puts_first_what_is_like_the_accepted(fo: Any, tmp_path: P
     taste, smile = (np.array(rest.values(name)) for name in ("taste", "au12"))
     assert taste[smile > 2.5].mean() > taste[smile <= 2.5].mean() + 0.2
     fo.delete_dataset(dataset.name)
+
+
+class Browsed:
+    """A score set in the app, for what the operators do to it."""
+
+    def __init__(self, folder: Path) -> None:
+        from curate.browsing.dataset import to_fiftyone
+
+        enable_plugin()
+        self.folder = folder
+        self.dataset = to_fiftyone(folder)
+
+    def form(self, name: str, **asked: Any) -> dict[str, Any]:
+        return form(self.dataset, name, **asked)
+
+    def run(self, name: str, **ctx: Any) -> Any:
+        """What an operator says, with its notice as `told`."""
+        import fiftyone.operators as foo
+
+        done = foo.execute_operator(f"@curate/faces/{name}", ctx={"dataset": self.dataset, **ctx})
+        self.dataset.reload()
+        sent = {r.operator_uri.split("/")[-1]: r.params for r in done.executor._requests}
+        return {**(done.result or {}), "told": sent.get("notify", {}).get("message", ""), "sent": sent}
+
+
+@pytest.fixture
+def chosen(fo: Any, tmp_path: Path) -> Iterator[Browsed]:
+    """Of ten faces those that smile; the others were rejected."""
+    folder = write_set(tmp_path / "ten.scores", [f"{i}.png" for i in range(10)], scores(10))
+    recipe = tmp_path / "smiles.yaml"
+    recipe.write_text("where: [au12 > 2.5]\n")
+    curate.apply(recipe, folder, tmp_path / "smiles.scores")
+    browsed = Browsed(tmp_path / "smiles.scores")
+    yield browsed
+    fo.delete_dataset(browsed.dataset.name)
+
+
+@pytest.fixture
+def few(fo: Any, tmp_path: Path) -> Iterator[Browsed]:
+    """Four rows: a picture, two copies of another, and one without a face."""
+    names = ["a.png", "b.png", "copies/b.png", "c.png"]
+    folder = write_set(tmp_path / "few.scores", names, scores(4), status={"c.png": "no_face"})
+    (part,) = folder.glob("part-*.parquet")
+    frame = pl.read_parquet(part)
+    content = frame["sha256"].to_list()
+    same = pl.Series("sha256", [content[0], content[1], content[1], content[3]])
+    write_shard(open_shard(part), frame.with_columns(same))
+    browsed = Browsed(folder)
+    yield browsed
+    fo.delete_dataset(browsed.dataset.name)
+
+
+def rejected(browsed: Browsed, field: str = "recipe_smiles") -> list[str]:
+    from fiftyone import ViewField as F
+
+    return list(browsed.dataset.match(F(field) != "kept").values("id"))
+
+
+def test_a_rejected_face_is_decided_where_it_is_a_row(chosen: Browsed) -> None:
+    from curate.decisions import decide
+
+    source = chosen.folder.with_name("ten.scores")
+    ids = rejected(chosen)
+    kept = chosen.dataset.match({"recipe_smiles": "kept"}).first().id
+    keys = dict(zip(ids, chosen.dataset.select(ids, ordered=True).values("sha256"), strict=True))
+    assert len(ids) > 1
+    decide(source, [(keys[ids[0]], 0)], "reject")
+    done = chosen.run("accept", selected=[*ids, kept])
+    assert done["in_source"] == len(ids)
+    assert str(source) in done["told"]
+    said = dict(decisions(source).select("sha256", "decision").iter_rows())
+    assert said == dict.fromkeys(keys.values(), "accept")
+    assert decisions(chosen.folder).height == len(ids) + 1
+    asked = curate.open_scores(source).read().filter(pl.col("decision") == "accept")
+    assert set(asked["sha256"]) == set(keys.values())
+    chosen.run("undo_decision")
+    assert decisions(source).rows() == [(keys[ids[0]], 0, "reject")]
+    assert not decisions(chosen.folder).height
+
+
+def test_a_rejected_face_whose_set_is_gone_is_said_to_count_nowhere(chosen: Browsed) -> None:
+    source = chosen.folder.with_name("ten.scores")
+    shutil.rmtree(source)
+    ids = rejected(chosen)
+    done = chosen.run("accept", selected=ids)
+    assert done["unseen"] == len(ids)
+    assert f"{len(ids)} are rows that the recipe rejected" in done["told"]
+    assert f"curate browse {source}" in done["told"]
+    assert done["sent"]["notify"]["variant"] == "warning"
+    assert not source.exists()
+
+
+def test_faces_like_one_that_the_set_does_not_have_are_not_looked_for(chosen: Browsed) -> None:
+    kept = chosen.dataset.match({"recipe_smiles": "kept"}).first().id
+    done = chosen.run("find_faces", selected=[kept, rejected(chosen)[0]], params={})
+    assert done["error"] == "1 of these 2 faces is not in the score set"
+    assert "ten.scores" in done["hint"]
+    assert "set_view" not in done["sent"]
+    alone = chosen.run("find_faces", selected=rejected(chosen)[:1], params={})
+    assert alone["error"] == "this face is not in the score set"
+
+
+def test_faces_like_a_picture_without_one_are_not_looked_for(few: Browsed) -> None:
+    none = few.dataset.match({"status": "no_face"}).first().id
+    done = few.run("find_faces", selected=[none], params={})
+    assert done["error"].startswith("this face has no action units")
+    assert "row" not in done["told"]
+
+
+def test_copies_of_a_picture_are_decided_together(few: Browsed) -> None:
+    (first,) = few.dataset.match({"filepath": "/pictures/b.png"}).values("id")
+    done = few.run("accept", selected=[first])
+    assert (done["faces"], done["copies"]) == (1, 1)
+    assert "1 byte-identical copy" in done["told"]
+    marked = few.dataset.match({"decision": "accept"})
+    assert sorted(Path(path).parent.name for path in marked.values("filepath")) == ["copies", "pictures"]
+    few.run("undo_decision")
+    assert few.dataset.count_values("decision") == {None: 4}
+    assert not decisions(few.folder).height
+
+
+def test_faces_that_are_gone_and_samples_of_ones_own_are_not_decided(fo: Any, few: Browsed) -> None:
+    mine = few.dataset.add_sample(fo.Sample(filepath="/pictures/mine.png"))
+    there = few.dataset.match({"status": "ok"}).first().id
+    for name in ("accept", "reject"):
+        stale = few.run(name, selected=["0" * 24])
+        assert stale["error"] == "these faces are gone"
+        assert "reload the page" in stale["hint"]
+        some = few.run(name, selected=[there, "0" * 24])
+        assert some["error"] == "1 of these 2 faces are gone"
+        foreign = few.run(name, selected=[there, mine])
+        assert foreign["error"] == "1 of these is not of this score set"
+    assert "gone" in few.run("find_faces", selected=["0" * 24], params={})["error"]
+    assert not decisions(few.folder).height
+
+
+def test_what_is_not_scored_is_no_decided_face(few: Browsed) -> None:
+    few.run("accept", selected=few.dataset.values("id"))
+    shown = few.form("rank_by_taste")
+    assert "there are 3" in shown["wrong"]["default"]
+    assert "**3** accepted" in shown["decided"]["default"]
+
+
+def test_a_field_of_the_users_own_is_not_ranked_over(fo: Any, tmp_path: Path) -> None:
+    from fiftyone.operators.executor import ExecutionError
+
+    from curate.decisions import decide
+
+    folder = write_set(tmp_path / "own-taste.scores", [f"{i}.png" for i in range(80)], scores(80, seed=3))
+    for decision, those in (("accept", pl.col("au12") > 2.5), ("reject", pl.col("au12") <= 2.5)):
+        decide(folder, rows(folder).filter(those).select("sha256", "face").rows(), decision)  # type: ignore[arg-type]
+    browsed = Browsed(folder)
+    dataset = browsed.dataset
+    dataset.add_sample_field("taste", fo.StringField)
+    dataset.set_values("taste", ["sweet"] * 80)
+    with pytest.raises(ExecutionError, match="a field `taste` that curate did not make"):
+        browsed.run("rank_by_taste", params={})
+    assert dataset.count_values("taste") == {"sweet": 80}
+    assert "did not make" in browsed.form("rank_by_taste")["wrong"]["default"]
+    dataset.delete_sample_field("taste")
+    for _ in range(2):
+        assert browsed.run("rank_by_taste", params={})["faces"] == 80
+    dataset.delete_sample_field("taste")
+    dataset.add_sample_field("taste", fo.FloatField)
+    dataset.set_values("taste", [0.5] * 80)
+    with pytest.raises(ExecutionError, match="rename_sample_field"):
+        browsed.run("rank_by_taste", params={})
+    assert dataset.count_values("taste") == {0.5: 80}
+    fo.delete_dataset(dataset.name)
+
+
+def test_a_recipe_writes_into_no_field_of_the_users_own(few: Browsed, fo: Any, tmp_path: Path) -> None:
+    from fiftyone.operators.executor import ExecutionError
+
+    recipe = tmp_path / "smiles.yaml"
+    recipe.write_text("where: [au12 > 0]\n")
+    params = {"recipe": "a file of mine", "path": str(recipe)}
+    few.dataset.add_sample_field("recipe_smiles", fo.StringField)
+    few.dataset.set_values("recipe_smiles", ["mine"] * 4)
+    with pytest.raises(ExecutionError, match="a field `recipe_smiles` that curate did not make"):
+        few.run("apply_recipe", params=params)
+    assert few.dataset.count_values("recipe_smiles") == {"mine": 4}
+    assert not few.folder.with_name("few-smiles.scores").exists()
+    few.dataset.rename_sample_field("recipe_smiles", "mine")
+    for _ in range(2):
+        assert few.run("apply_recipe", params={**params, "overwrite": True})["field"] == "recipe_smiles"
+    assert few.dataset.count_values("mine") == {"mine": 4}
 
 
 def test_without_its_score_set_every_operator_says_so(fo: Any, run: Run, tmp_path: Path) -> None:

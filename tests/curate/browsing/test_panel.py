@@ -17,6 +17,7 @@ from curate.browsing import panel_data as data
 from curate.browsing import panel_plots as plots
 from curate.scorers.columns import BANDS, EXPRESSIONS
 
+ROOT = Path(__file__).resolve().parents[3]
 COUNT = 400
 
 
@@ -204,7 +205,8 @@ def test_a_click_sets_the_view_and_back_returns(dataset: Any) -> None:
     panel = EmotionalTemperature()
     panel.plugin_name = "@curate/faces"
     warm = dataset.match({"band": "warm"})
-    clicked = context(dataset, view=warm._serialize(), params={"x": 47.5, "trace": "Happiness"})
+    trace = plots.histogram(data.read_faces(warm))[0]
+    clicked = context(dataset, view=warm._serialize(), params={"x": trace["x"][0], "trace": trace["name"]})
     panel.on_bar(clicked)
     sent = {r.operator_uri.split("/")[-1]: r.params for r in clicked.executor._requests}
     assert len(sent["set_view"]["view"]) == 3
@@ -232,6 +234,27 @@ def test_an_empty_selection_and_a_stray_click_do_nothing(dataset: Any) -> None:
         ctx = context(dataset, params=params)
         event(ctx)
         assert not ctx.executor._requests
+
+
+def test_a_click_where_no_face_is_does_nothing(dataset: Any) -> None:
+    from curate.browsing.panel import EmotionalTemperature
+
+    panel = EmotionalTemperature()
+    warm = dataset.match({"band": "warm"})._serialize()
+    fear = {"expression.label": {"values": ["fear"], "exclude": False, "isMatching": True}}
+    (full,) = (t for t in plots.histogram(data.read_faces(dataset)) if t["name"] == "Fear")
+    bar = {"trace": "Fear", "x": full["x"][0]}
+    for event, params, asked in (
+        (panel.on_cell, {"y": "Fear", "x": "hot"}, {"view": warm}),
+        (panel.on_cell, {"y": "Happiness", "x": "warm"}, {"filters": fear}),
+        (panel.on_bar, bar | {"trace": "Happiness"}, {"filters": fear}),
+    ):
+        ctx = context(dataset, params=params, **asked)
+        event(ctx)
+        assert not ctx.executor._requests
+    there = context(dataset, params=bar, filters=fear)
+    panel.on_bar(there)
+    assert there.executor._requests
 
 
 def test_an_empty_view_is_drawn(dataset: Any) -> None:
@@ -268,3 +291,34 @@ def test_the_lines_of_the_histogram_are_the_limits_of_the_bands() -> None:
     assert all(begin % data.BAR == 0 for begin in shipped.values())
     layout = plots.histogram_layout({**shipped, "hot": 55})
     assert [line["x0"] for line in layout["shapes"]] == [15, 35, 55, 80]
+
+
+def test_the_panel_draws_the_bands_of_the_sets_own_table(fo: Any, tmp_path: Path) -> None:
+    from curate.browsing.dataset import to_fiftyone
+
+    table = tmp_path / "mine.yaml"
+    shipped = (ROOT / "recipes" / "tables" / "affect.yaml").read_text()
+    assert "hot: 60" in shipped
+    table.write_text(shipped.replace("hot: 60", "hot: 55"))
+    folder = write_set(tmp_path / "own-bands.scores", ["a.png", "b.png"], scores(2))
+    recipe = tmp_path / "all.yaml"
+    recipe.write_text("where: [temperature >= 0]\n")
+    curate.apply(recipe, folder, tmp_path / "kept.scores", affect=table)
+    for made, limits in ((folder, [15, 35, 60, 80]), (tmp_path / "kept.scores", [15, 35, 55, 80])):
+        layout = drawn(to_fiftyone(made))["histogram"]["view"]["layout"]
+        assert [line["x0"] for line in layout["shapes"]] == limits
+
+
+def test_the_whole_of_a_chosen_set_is_what_is_kept(fo: Any, tmp_path: Path) -> None:
+    from curate.browsing.dataset import to_fiftyone
+
+    folder = write_set(tmp_path / "both.scores", [f"{i}.png" for i in range(30)], scores(30))
+    recipe = tmp_path / "smiles.yaml"
+    recipe.write_text("where: [au12 > 3]\n")
+    curate.apply(recipe, folder, tmp_path / "smiles.scores")
+    kept = curate.open_scores(tmp_path / "smiles.scores").read()
+    assert 0 < kept.height < 30
+    dataset = to_fiftyone(tmp_path / "smiles.scores")
+    assert len(dataset) == 30
+    mean = kept["au12"].cast(pl.Float64).mean()
+    assert data.whole_means(dataset)["au12"] == pytest.approx(mean / 5)  # type: ignore[operator]
