@@ -17,9 +17,15 @@ from curate.pictures import file_of
 
 
 def again(
-    finished: Finished, job: Job, format: Format, parts: Sequence[Part], *, overwrite: bool
+    finished: Finished, job: Job, format: Format, parts: Sequence[Part], *, overwrite: bool, stopped: bool
 ) -> Journal | Finished | None:
     """Go on with a finished export, if there is something to go on with.
+
+    Args:
+        finished: this very export.
+        job, format, parts: what is asked for.
+        overwrite: what is there may be replaced.
+        stopped: the run that finished it was killed before it had cleared up.
 
     Returns:
         A journal where pictures that were left out are back; the export itself where all that is left to do is to
@@ -32,7 +38,7 @@ def again(
     if intact and not overwrite and _back(finished, job):
         check_only_ours(job.out)
         return _journal(finished, job, format, parts)
-    if intact and (finished.stopped or format.asks_elsewhere()):
+    if intact and (stopped or format.asks_elsewhere()):
         return finished
     if overwrite:
         check_only_ours(job.out)

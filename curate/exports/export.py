@@ -87,9 +87,13 @@ def export(
     parts = _ordered(format.plan(job))
     fingerprint = _fingerprint(job, format, where, parts)
 
+    stopped = (target / JOURNAL_FOLDER).is_dir()  # before this run makes it
+
     def find() -> Journal | Finished | None:
         found = look(target, fingerprint, overwrite=overwrite)
-        return again(found, job, format, parts, overwrite=overwrite) if isinstance(found, Finished) else found
+        if isinstance(found, Finished):
+            return again(found, job, format, parts, overwrite=overwrite, stopped=stopped)
+        return found
 
     with _in_words(target):
         found = find()

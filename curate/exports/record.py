@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from curate.exports.files import JOURNAL_FOLDER, Files, Written
+from curate.exports.files import Files, Written
 from curate.exports.job import FILES, MANIFEST, Job
 
 FORMAT = 1
@@ -92,13 +92,11 @@ class Finished:
         record: what it says of itself.
         files: what it consists of.
         left_out: pictures that could not be had: `image` -> why.
-        stopped: it was finished by a run that was killed before it had cleared up.
     """
 
     record: Record
     files: tuple[Written, ...]
     left_out: dict[str, str]
-    stopped: bool
 
 
 def read_finished(out: Path) -> Finished | None:
@@ -112,7 +110,7 @@ def read_finished(out: Path) -> Finished | None:
         left_out = {str(line["image"]): str(line["left_out"]) for line in lines if "left_out" in line}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Finished(record, files, left_out, stopped=(out / JOURNAL_FOLDER).is_dir())
+    return Finished(record, files, left_out)
 
 
 def write_record(record: Record, written: Iterable[Written], job: Job) -> None:
