@@ -29,6 +29,7 @@ from curate.scoreset import ScoreSet, open_scores
 
 # Raised whenever the same row may give another document.
 FORMAT = 1
+_SOME = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ def import_scores(
     connect()
     started = time.monotonic()
     folder = opened.folder.resolve()
-    dataset = find_dataset(folder, name)
+    with reading(opened):
+        dataset = find_dataset(folder, name, lambda: _contents(opened))
     landmarks = landmarks or bool(said_of(dataset).get(LANDMARKS))
     with reading(opened), _no_collecting():
         rows = rows_of(opened, landmarks=landmarks)
@@ -137,6 +139,12 @@ def _no_collecting() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+def _contents(scores: ScoreSet) -> list[str]:
+    """The sha256 of some pictures, by which a dataset is known to be of this set."""
+    known = rows_of(scores, landmarks=False).select("sha256").drop_nulls().head(_SOME)
+    return known.collect()["sha256"].to_list()
 
 
 def _salt(scores: ScoreSet, *, landmarks: bool) -> str:

@@ -33,20 +33,36 @@ def dataset_id(dataset: Any) -> Any:
     return dataset._doc.id
 
 
-def named(name: str) -> Mapping[str, Any] | None:
-    """What FiftyOne has written of a dataset of this name, even where it cannot be loaded; None where there is none."""
-    import fiftyone.core.odm as foo
+def holder(name: str) -> Mapping[str, Any] | None:
+    """What FiftyOne has written of the dataset of this name, even where that cannot be loaded; None where it is free.
 
-    found: Mapping[str, Any] | None = foo.get_db_conn().datasets.find_one({"name": name})
+    A name is also taken by one that makes the same address, the slug.
+
+    Raises:
+        ValueError: no address can be made of it.
+    """
+    import fiftyone.core.odm as foo
+    from fiftyone.core.utils import to_slug
+
+    datasets, slug = foo.get_db_conn().datasets, to_slug(name)
+    found: Mapping[str, Any] | None = datasets.find_one({"name": name}) or datasets.find_one({"slug": slug})
     return found
 
 
-def made_from(folder: str) -> list[str]:
-    """The names of the datasets that were made from this score set."""
+def made() -> list[Mapping[str, Any]]:
+    """What FiftyOne has written of each dataset that was made from a score set."""
     import fiftyone.core.odm as foo
 
-    found = foo.get_db_conn().datasets.find({"info.curate.scores": folder}, {"name": True})
-    return sorted(entry["name"] for entry in found)
+    wanted = dict.fromkeys(("name", "info", "sample_collection_name"), True)
+    return list(foo.get_db_conn().datasets.find({"info.curate.scores": {"$type": "string"}}, wanted))
+
+
+def has_some(entry: Mapping[str, Any], contents: Sequence[str]) -> bool:
+    """Whether a dataset of which this is written has one of these pictures, by their sha256."""
+    import fiftyone.core.odm as foo
+
+    samples = foo.get_db_conn()[entry["sample_collection_name"]]
+    return samples.find_one({"sha256": {"$in": list(contents)}}) is not None
 
 
 def is_empty(entry: Mapping[str, Any]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from scoresets import digest, scores, write_set
 import curate
 from curate.browsing import store
 from curate.browsing.dataset import Imported, import_scores
+from curate.browsing.names import say
 from curate.decisions import decide
 from curate.errors import InputError
 from curate.scorers.columns import EXPRESSIONS
@@ -301,14 +304,77 @@ def test_a_dataset_that_somebody_deleted_is_made_again(folder: Path, fo: Any) ->
     assert again(folder).new == 13
 
 
-def test_a_dataset_that_cannot_be_loaded_is_made_again(folder: Path, fo: Any) -> None:
+def test_a_dataset_that_cannot_be_loaded_is_left_alone(
+    folder: Path, fo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugin_of_mine.py").write_text(
+        "import fiftyone as fo\nclass Thing(fo.DynamicEmbeddedDocument):\n    note = fo.StringField()\n"
+    )
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        thing = importlib.import_module("plugin_of_mine").Thing
+        dataset = curate.to_fiftyone(folder)
+        dataset.add_sample_field("thing", fo.EmbeddedDocumentField, embedded_doc_type=thing)
+        dataset.set_values("thing", [thing(note="mine")] * 13)
+    del sys.modules["plugin_of_mine"]
+    before = documents(dataset)
+    dataset._instances.clear()  # as in another process
+    with pytest.raises(InputError, match=r"`twelve` cannot be loaded: .*plugin_of_mine") as problem:
+        curate.to_fiftyone(folder)
+    assert "--name ANOTHER" in problem.value.hint
+    assert documents(dataset) == before
+    assert next(iter(before.values()))["thing"]["note"] == "mine"
+    assert curate.to_fiftyone(folder, name="another").name == "another"
+    assert again(folder).dataset == "another", "a name that was given stays"
+    assert documents(dataset) == before
+    store.clear_away("twelve")  # FiftyOne itself cannot delete it, either
+
+
+def test_a_dataset_that_an_import_was_killed_over_is_completed(folder: Path, fo: Any) -> None:
     import fiftyone.core.odm as foo
 
-    curate.to_fiftyone(folder)
-    foo.get_db_conn().datasets.update_one({"name": "twelve"}, {"$set": {"sample_fields": "nonsense"}})
-    done = again(folder)
-    assert done.samples == 13
-    assert len(fo.load_dataset("twelve")) == 13
+    fo.Dataset("twelve")._instances.clear()
+    foo.get_db_conn().datasets.update_one({"name": "twelve"}, {"$set": {"version": "99.0"}})
+    assert again(folder).new == 13
+
+
+@pytest.mark.parametrize("kind", ["StringField", "FloatField"])
+def test_a_field_of_ones_own_is_not_taken_for_a_column(folder: Path, fo: Any, kind: str) -> None:
+    rows = stored(folder)
+    rewrite(folder, rows.drop("au26"))
+    dataset = curate.to_fiftyone(folder)
+    dataset.add_sample_field("au26", getattr(fo, kind))
+    mine = ["mine" if kind == "StringField" else 0.5] * 13
+    dataset.set_values("au26", mine)
+    rewrite(folder, rows)
+    with pytest.raises(InputError, match="field `au26` that somebody added") as problem:
+        curate.to_fiftyone(folder)
+    assert "rename_sample_field('au26', 'au26_mine')" in problem.value.hint
+    dataset.reload()
+    assert dataset.values("au26") == mine
+    dataset.rename_sample_field("au26", "au26_mine")
+    again(folder)
+    dataset.reload()
+    assert dataset.values("au26_mine") == mine
+    assert dataset.count("au26") == 11
+
+
+def test_a_field_of_an_import_that_was_cut_off_is_not_ones_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+
+    def killed(dataset: Any, noted: Any) -> None:
+        said.append(1)
+        if len(said) == 2:
+            raise KeyboardInterrupt
+        say(dataset, noted)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("curate.browsing.dataset.say", killed)
+        with pytest.raises(KeyboardInterrupt):
+            curate.to_fiftyone(folder)
+    assert again(folder).samples == 13
 
 
 def test_a_name_that_another_set_has_gets_digits(folder: Path, tmp_path: Path) -> None:
@@ -330,6 +396,60 @@ def test_a_dataset_that_is_not_ours_is_not_touched(folder: Path, fo: Any) -> Non
     assert len(mine) == 1
     assert curate.to_fiftyone(folder, name="ours").name == "ours"
     assert again(folder).dataset == "ours"
+
+
+def test_names_that_make_the_same_address_are_one(tmp_path: Path) -> None:
+    upper = write_set(tmp_path / "a" / "My_Pics.scores", ["a.png"], scores(1))
+    lower = write_set(tmp_path / "b" / "my-pics.scores", ["b.png"], scores(1))
+    assert curate.to_fiftyone(upper).name == "My_Pics"
+    made = curate.to_fiftyone(lower).name
+    assert made.startswith("my-pics-")
+    assert again(lower).dataset == made
+    assert again(upper).dataset == "My_Pics"
+    with pytest.raises(InputError, match="`My_Pics` is made from"):
+        curate.to_fiftyone(lower, name="my.pics")
+    assert curate.to_fiftyone(write_set(tmp_path / "___.scores", ["c.png"], scores(1))).name == "scores"
+    with pytest.raises(InputError, match="slug"):
+        curate.to_fiftyone(lower, name="???")
+
+
+def test_another_name_is_the_same_dataset_and_stays(folder: Path, fo: Any) -> None:
+    dataset = curate.to_fiftyone(folder)
+    dataset.add_sample_field("note", fo.StringField)
+    dataset.clone("copy")
+    done = again(folder, name="Foo")
+    assert (done.dataset, done.kept) == ("Foo", 13)
+    assert again(folder).dataset == "Foo"
+    assert curate.to_fiftyone(folder, name="foo").name == "foo"
+    assert again(folder).dataset == "foo"
+    assert fo.load_dataset("foo").has_field("note")
+    assert not {"twelve", "Foo"} & {*fo.list_datasets()}
+    assert again(folder, name="copy").dataset == "copy", "one of several that the set has"
+    assert again(folder).dataset == "copy"
+
+
+def test_a_set_that_was_moved_or_renamed_gets_its_dataset_back(folder: Path, fo: Any, tmp_path: Path) -> None:
+    curate.to_fiftyone(folder).tag_samples("favourite")
+    moved = tmp_path / "elsewhere" / "twelve.scores"
+    moved.parent.mkdir()
+    folder.rename(moved)
+    done = again(moved)
+    assert (done.dataset, done.kept) == ("twelve", 13)
+    renamed = moved.rename(tmp_path / "dozen.scores")
+    done = again(renamed, name="twelve")
+    assert (done.dataset, done.kept) == ("twelve", 13)
+    assert again(renamed).dataset == "twelve"
+    assert fo.load_dataset("twelve").count_values("tags")["favourite"] == 13
+
+
+def test_a_set_of_other_pictures_does_not_take_a_dataset_over(folder: Path, fo: Any, tmp_path: Path) -> None:
+    curate.to_fiftyone(folder).tag_samples("favourite")
+    folder.rename(tmp_path / "unmounted")
+    other = write_set(tmp_path / "other" / "twelve.scores", ["z.png"], scores(1))
+    assert again(other).dataset.startswith("twelve-")
+    assert fo.load_dataset("twelve").count_values("tags")["favourite"] == 13
+    assert again(other, name="twelve").dataset == "twelve"
+    assert again(other).dataset == "twelve"
 
 
 def test_a_name_of_another_set_that_is_asked_for_is_refused(folder: Path, tmp_path: Path) -> None:
