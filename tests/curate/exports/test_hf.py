@@ -193,6 +193,13 @@ def test_a_push_that_failed_goes_on_with_the_push(scored: Path, tmp_path: Path, 
     assert len(our_hub.repositories["me/faces"].commits) == 2
 
 
+def test_a_finished_export_is_pushed_afterwards(scored: Path, tmp_path: Path, our_hub: Hub) -> None:
+    export(scored, tmp_path / "out", to="hf")
+    done = export(scored, tmp_path / "out", to="hf", push="me/faces")
+    assert done.kept == done.parts
+    assert "README.md" in our_hub.repositories["me/faces"].files
+
+
 def test_a_later_push_replaces_what_an_earlier_one_wrote(scored: Path, tmp_path: Path, our_hub: Hub) -> None:
     export(scored, tmp_path / "a", to="hf", push="faces", shard_size="5")
     export(scored, tmp_path / "b", to="hf", push="me/faces")
