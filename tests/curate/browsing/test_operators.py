@@ -448,7 +448,7 @@ def test_faces_that_are_gone_and_samples_of_ones_own_are_not_decided(fo: Any, fe
         assert stale["error"] == "these faces are gone"
         assert "reload the page" in stale["hint"]
         some = few.run(name, selected=[there, "0" * 24])
-        assert some["error"] == "1 of these 2 faces are gone"
+        assert some["error"] == "1 of these 2 faces is gone"
         foreign = few.run(name, selected=[there, mine])
         assert foreign["error"] == "1 of these is not of this score set"
     assert "gone" in few.run("find_faces", selected=["0" * 24], params={})["error"]
