@@ -20,7 +20,6 @@ from curate.exports.folder import Folder
 from curate.exports.job import FILES, MANIFEST, Job
 from curate.exports.names import unique_paths
 
-
 SECOND_DISK = Path("/dev/shm")  # noqa: S108 - nothing is written there
 
 

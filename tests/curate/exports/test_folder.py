@@ -142,9 +142,11 @@ def test_rows_of_a_dataset_are_copied_by_number_and_cannot_be_linked(tmp_path: P
     found = pictures(tmp_path / "out")
     assert done.pictures == 12
     assert found == {f"train-{i:08}.png": picture(i) for i in range(12)}
-    with pytest.raises(ExportError, match="no file that could be linked") as error:
-        export(scores, tmp_path / "linked", to="folder", mode="hardlink")
-    assert "--mode copy" in error.value.hint
+    for dry_run in (True, False):
+        with pytest.raises(ExportError, match="no file that could be linked") as error:
+            export(scores, tmp_path / "linked", to="folder", mode="hardlink", dry_run=dry_run)
+        assert "--mode copy" in error.value.hint
+    assert not (tmp_path / "linked").exists()
 
 
 def test_rows_of_a_dataset_that_have_moved_are_exported_all_the_same(tmp_path: Path) -> None:
