@@ -38,7 +38,9 @@ def browsing(folder: Path, said: Path, *options: str, **environment: str) -> Ite
     ]
     with said.open("w") as words:
         process = subprocess.Popen(
-            command, stdout=words, stderr=subprocess.STDOUT, env=os.environ | environment, start_new_session=True,
+            command, stdout=words, stderr=subprocess.STDOUT, start_new_session=True,
+            # The installed package, not the folder of the same name that the tests stand in.
+            env=os.environ | {"PYTHONSAFEPATH": "1"} | environment,
             # A test run in the background ignores Ctrl-C, and so would what it starts.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip
