@@ -13,28 +13,46 @@ from typing import Literal
 
 from curate.errors import InputError
 from curate.scorers.said import Said
+from curate.sources.reference import Reference, Remote
+from curate.sources.remote import MAX_BYTES, check_url, shown
 
-Kind = Literal["folder", "files", "list", "dataset"]
+Kind = Literal["folder", "files", "list", "dataset", "webdataset"]
 
-MAX_BYTES = 1 << 30
-"""The largest file that is read as a picture: twice the raw RGB of the largest picture that is decoded."""
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A file beside a picture that may tell how it was made.
+
+    Attributes:
+        name: of the file, without a folder.
+        at: where it lies.
+    """
+
+    name: str
+    at: Reference
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One picture that wants a row.
+    """One picture that wants a row. It is small, and any process can read it that reaches what it points to.
 
     Attributes:
-        image: what the `image` column says; the same at every run. Always valid Unicode.
-        path: the file, absolute, as the operating system knows it; None where there is none.
-        data: the encoded bytes of a dataset row that has no file of its own.
+        image: what the `image` column says; the same at every run. Always valid Unicode, and never with credentials.
+        path: the file, absolute, as the operating system knows it; None where it is no file of its own here.
+        data: the encoded bytes, of the odd source that has nothing to point to.
         said: what the source and tables say of the picture, the surest first.
+        at: where it lies that is no file of its own: a URL, a part of a file, a cell of a table.
+        beside: of pictures with `at`, the files beside it that are there; beside a file one looks.
+        problem: why there is nothing to read, known beforehand.
     """
 
     image: str
     path: str | None = None
     data: bytes | None = None
     said: tuple[Said, ...] = ()
+    at: Reference | None = None
+    beside: tuple[Beside, ...] = ()
+    problem: str = ""
 
     def read(self) -> bytes:
         """The encoded bytes.
@@ -43,8 +61,12 @@ class Input:
             InputError: there is nothing to read, or nothing that should be (a folder, a pipe, a giant).
                 The message has no path: `image` is it.
         """
+        if self.problem:
+            raise InputError(self.problem)
         if self.data is not None:
             return self.data
+        if self.at is not None:
+            return self.at.read()
         if self.path is None:
             raise InputError("the row holds no picture")
         try:
@@ -117,6 +139,16 @@ class Source:
 def file_input(path: str) -> Input:
     """The input that a file is. `path` is absolute."""
     return Input(image=as_text(path), path=path)
+
+
+def url_input(url: str, beside: tuple[Beside, ...] = ()) -> Input:
+    """The input that an object behind a URL is; one whose URL holds credentials has a problem instead."""
+    image = as_text(shown(url))
+    try:
+        check_url(url)
+    except InputError as error:
+        return Input(image, problem=error.message)
+    return Input(image, at=Remote(url), beside=beside)
 
 
 def as_text(path: str) -> str:

@@ -1,0 +1,244 @@
+"""What lies behind a URL (`s3://`, `gs://`, `hf://`, `https://` ...), through fsspec.
+
+Credentials come from where the file systems look for them themselves: environment, profiles, metadata servers, fsspec's
+configuration. None is taken from a URL, and none ends up in a name or a message: what the servers say is not repeated,
+only what kind of refusal it was.
+
+A file system is made once a process, when it is first needed, and keeps no listings.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from curate.errors import InputError
+
+MAX_BYTES = 1 << 30
+"""The largest file that is read as a picture: twice the raw RGB of the largest picture that is decoded."""
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
+# In their keys `?` and `#` are letters like any other; only what looks like `?name=value` is none.
+_STORES = frozenset(("s3", "s3a", "gs", "gcs", "hf"))
+_PAIRS = re.compile(r"\?[\w.%~-]+=.*", re.DOTALL)
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_LOGINS = {
+    "s3": "aws configure, or AWS_PROFILE=NAME",
+    "s3a": "aws configure, or AWS_PROFILE=NAME",
+    "gs": "gcloud auth application-default login",
+    "gcs": "gcloud auth application-default login",
+    "hf": "hf auth login",
+}
+_PAUSES = (0.3, 1.2)
+_TRANSIENT = re.compile(
+    "timeout|timedout|connection|disconnect|incompleteread|httpclient|payload", re.IGNORECASE
+)
+
+_systems: dict[tuple[int, str, str], Any] = {}
+_lock = threading.Lock()
+T = TypeVar("T")
+
+
+def is_url(text: str) -> bool:
+    """Whether this is a URL and no path."""
+    return _URL.match(text) is not None
+
+
+def scheme_of(url: str) -> str:
+    """`s3` of `s3://...`, in small letters; "" of a path."""
+    found = _URL.match(url)
+    return found[1].lower() if found else ""
+
+
+def shown(url: str) -> str:
+    """A URL as it may be written down: without user, password, query and fragment."""
+    found = _URL.match(url)
+    if found is None:
+        return url
+    scheme, rest = found[1].lower(), found[2]
+    host, slash, path = rest.partition("/")
+    rest = host.rpartition("@")[2] + slash + path
+    rest = _PAIRS.sub("", rest) if scheme in _STORES else re.split("[?#]", rest, maxsplit=1)[0]
+    return f"{scheme}://{rest}"
+
+
+def check_url(url: str) -> None:
+    """That there are no credentials in a URL, and that it is one.
+
+    Raises:
+        InputError: there are; or it is a chain of them. Its `where` is what may be shown.
+    """
+    found = _URL.match(url)
+    assert found is not None  # noqa: S101 - whoever asks has seen that it is one
+    if "@" in found[2].partition("/")[0]:
+        raise InputError(
+            "credentials do not belong into a URL: they are taken from the environment and from profiles",
+            where=shown(url),
+            hint=_LOGINS.get(found[1].lower(), "docs/sources.md"),
+        )
+    if "::" in found[1] or "::" in found[2].partition("/")[0]:
+        raise InputError("chained URLs are not read", where=shown(url))
+
+
+def system_of(url: str) -> tuple[Any, str]:
+    """The file system of a URL, of this process, and the path in it.
+
+    Raises:
+        InputError: nothing here reads such URLs.
+    """
+    scheme = scheme_of(url)
+    # In a process that was forked another's connections must not be used.
+    try:
+        import fsspec
+
+        kind = fsspec.get_filesystem_class(scheme)
+        options = kind._get_kwargs_from_urls(url)
+        key = (os.getpid(), scheme, repr(sorted(options.items())))
+        with _lock:
+            system = _systems.get(key)
+            if system is None:
+                system = kind(use_listings_cache=False, skip_instance_cache=True, **options)
+                _systems[key] = system
+    except ImportError:
+        extra = _EXTRAS.get(scheme)
+        hint = f'pip install "curate-faces[{extra}]"' if extra else "docs/sources.md names what is read"
+        raise InputError(
+            f"{scheme}:// needs a package that is not installed", where=shown(url), hint=hint
+        ) from None
+    except ValueError:
+        raise InputError(
+            f"nothing here reads {scheme}://", where=shown(url), hint="s3://, gs://, hf://, https://"
+        ) from None
+    return system, system._strip_protocol(url)
+
+
+def read_url(url: str, start: int = 0, size: int | None = None) -> bytes:
+    """The bytes of an object, or `size` of them from `start`.
+
+    Raises:
+        InputError: they cannot be had, after a few tries; or a whole object is larger than `MAX_BYTES`. The message
+            has no URL: `image` is it.
+    """
+    check_url(url)
+    system, path = system_of(url)
+    end = start + (MAX_BYTES + 1 if size is None else size)
+    if start == end:
+        return b""
+
+    def read() -> bytes:
+        try:
+            data: bytes = system.cat_file(path, start=start, end=end)
+        except (FileNotFoundError, PermissionError):
+            raise
+        except Exception:
+            # An empty object has no first byte, and some stores call that an error.
+            if size is None and system.info(path).get("size") == 0:
+                return b""
+            raise
+        return data
+
+    try:
+        data = patiently(read)
+    except Exception as error:  # of as many kinds as there are stores
+        raise InputError(reason(error)) from None
+    if size is None and len(data) > MAX_BYTES:
+        raise InputError(f"the file is too large for a picture: more than {MAX_BYTES:,} bytes")
+    if size is not None and len(data) != size:
+        said = (
+            "the server does not hand out parts of files" if len(data) > size else "the file ends before it"
+        )
+        raise InputError(said)
+    return data
+
+
+def open_url(url: str, block: int = 1 << 20) -> Any:
+    """A file-like object for reading, seekable, that fetches `block` bytes a request.
+
+    Raises:
+        InputError: nothing here reads such URLs. Whatever else is wrong, the store says when it is read.
+    """
+    check_url(url)
+    system, path = system_of(url)
+    return patiently(lambda: system.open(path, "rb", block_size=block, cache_type="readahead"))
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """What `call` gives, tried again with pauses where the network or the server is to blame."""
+    for pause in _PAUSES:
+        try:
+            return call()
+        except Exception as error:
+            if not _may_pass(error):
+                raise
+        time.sleep(pause)
+    return call()
+
+
+def reason(error: BaseException) -> str:
+    """Why something cannot be read, in words; nothing of what a server said, as that may hold signed URLs."""
+    status = _status(error)
+    if isinstance(error, InputError):
+        return error.message
+    if isinstance(error, FileNotFoundError) or status == 404:
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "this is a folder"
+    if isinstance(error, PermissionError) or status in (401, 403) or "Credentials" in type(error).__name__:
+        return "cannot be read: access is denied"
+    if isinstance(error, TimeoutError) or "timeout" in type(error).__name__.lower():
+        return "cannot be read: the server does not answer in time"
+    if status:
+        return f"cannot be read: the server answers {status}"
+    if isinstance(error, OSError) and error.errno not in (None, errno.EIO):
+        return f"cannot be read: {os.strerror(error.errno or 0).lower()}"
+    return f"cannot be read: {type(error).__name__}"
+
+
+@contextmanager
+def source_errors(url: str) -> Iterator[None]:
+    """Whatever a store raises, as an InputError about the source with what to do next."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        words = reason(error)
+        hint = ""
+        if "denied" in words:
+            hint = _LOGINS.get(scheme_of(url), "")
+        elif words == "no such file":
+            words, hint = "there is no such file or folder", "look at the spelling, and at the bucket's name"
+        raise InputError(words, where=shown(url), hint=hint) from None
+
+
+def _status(error: BaseException) -> int:
+    """The HTTP status of whatever library has raised this; 0 where there is none."""
+    for place in (error, getattr(error, "response", None), error.__cause__):
+        for name in ("status", "status_code", "code"):
+            found = getattr(place, name, None)
+            if isinstance(found, int) and 400 <= found < 600:
+                return found
+    said = getattr(error.__cause__ or error, "response", None)
+    if isinstance(said, dict):  # botocore
+        status = said.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status if isinstance(status, int) and status >= 400 else 0
+    return 0
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, FileNotFoundError | PermissionError | InputError):
+        return False
+    status = _status(error)
+    if status:
+        return status >= 500 or status in (408, 429)
+    if isinstance(error, TimeoutError | ConnectionError):
+        return True
+    if isinstance(error, OSError) and error.errno in (errno.EBUSY, errno.ETIMEDOUT):
+        return True
+    return any(_TRANSIENT.search(kind.__name__) for kind in type(error).__mro__)
