@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.manifest import AffectRecord, LexiconRecord, Manifest
+from curate.place import Place, Remote, write_whole
 from curate.recipes.affect import Affect, affect_columns, load_affect
 from curate.recipes.intent import intent_columns
 from curate.recipes.lexicon import TABLE as WORDS
@@ -16,7 +17,6 @@ from curate.recipes.lexicon import Lexicon, load_lexicon
 from curate.recipes.measures import TABLE as PROTOTYPES
 from curate.recipes.measures import measure_columns
 from curate.scorers.columns import AFFECT, EXPRESSIONS, INTENT, MEASURES, schema
-from curate.shards import replacing
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,7 +111,7 @@ def tables_of(
     return open_tables(path(affect, had[0], AFFECT_COPY), path(words, had[1], WORDS_COPY))
 
 
-def keep_tables(tables: Tables, folder: Path) -> None:
+def keep_tables(tables: Tables, folder: Place) -> None:
     """Leave a copy of the user's own tables in a set, so that it can be read wherever it goes and whatever they become.
 
     Raises:
@@ -121,10 +121,8 @@ def keep_tables(tables: Tables, folder: Path) -> None:
         copy = folder / name
         if file is None:
             copy.unlink(missing_ok=True)
-        elif file.absolute() != copy.absolute():
-            text = file.read_text(encoding="utf-8")
-            with replacing(copy) as partial:
-                partial.write_text(text, encoding="utf-8")
+        elif isinstance(copy, Remote) or file.absolute() != copy.absolute():
+            write_whole(copy, file.read_bytes())
 
 
 def derive(rows: pl.LazyFrame, tables: Tables) -> pl.LazyFrame:

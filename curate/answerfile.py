@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from curate.errors import ExportError, InputError
-from curate.shards import replacing
+from curate.place import replacing
 
 
 def check_answer(path: Path, *, overwrite: bool) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from curate.errors import InputError
-from curate.shards import list_shards, sync_folder
+from curate.place import sync_folder
+from curate.shards import list_shards
 
 if TYPE_CHECKING:
     import polars as pl

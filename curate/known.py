@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.errors import InputError
+from curate.place import Place
 from curate.shards import DamagedError, Shard, list_shards, open_shard, read_shard
 from curate.sources.source import Input
 
@@ -38,11 +39,11 @@ class Known:
         damaged: files that were not.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.shards: dict[Path, Shard] = {}
-        self.damaged: list[Path] = []
-        self._by_content: dict[str, Path] = {}
-        self._by_image: dict[str, tuple[str, Path]] = {}
+    def __init__(self, folder: Place) -> None:
+        self.shards: dict[Place, Shard] = {}
+        self.damaged: list[Place] = []
+        self._by_content: dict[str, Place] = {}
+        self._by_image: dict[str, tuple[str, Place]] = {}
         for path in list_shards(folder):
             try:
                 # All columns are read: a file that is damaged anywhere is better scored again now.
@@ -57,7 +58,7 @@ class Known:
                 self._by_content.setdefault(content, path)
                 self._by_image[image] = (content, path)
 
-    def claim(self, inputs: Iterable[Input]) -> tuple[dict[Path, Claims], set[str]]:
+    def claim(self, inputs: Iterable[Input]) -> tuple[dict[Place, Claims], set[str]]:
         """Sort pictures into those whose content is known, by shard, and new ones.
 
         Content decides: a renamed or copied file is known, a changed one is not. Inputs that could not be
@@ -76,18 +77,18 @@ class Known:
         return claims, new
 
 
-def answers_for(path: Path, claims: Claims) -> bool:
+def answers_for(path: Place, claims: Claims) -> bool:
     """Whether a shard's rows are those of the claims already, no more and no less."""
     import polars as pl
 
-    keys = pl.read_parquet(path, columns=["image", "sha256", "status"], glob=False)
+    keys = pl.read_parquet(io.BytesIO(path.read_bytes()), columns=["image", "sha256", "status"])
     held = set(_usable(keys).select("image", "sha256").iter_rows())
     return _usable(keys).height == keys.height and held == set(
         zip(claims.images, claims.contents, strict=True)
     )
 
 
-def claimed_rows(path: Path, claims: Claims, others: pl.Expr) -> pl.DataFrame:
+def claimed_rows(path: Place, claims: Claims, others: pl.Expr) -> pl.DataFrame:
     """The rows of a shard that the claims leave, under the pictures' present names.
 
     Args:

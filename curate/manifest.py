@@ -6,16 +6,15 @@ import platform
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from curate.errors import InputError
 from curate.models.pack import ModelPack, find_pack
+from curate.place import Place, write_whole
 from curate.scorers.scorer import MESH_PACK, fingerprint
 from curate.scoring import Scoring
-from curate.shards import replacing
 
 FILE = "manifest.json"
 FORMAT = 1
@@ -111,13 +110,12 @@ class Manifest(_Part):
         """Whether derived columns were made with a table of the user's own."""
         return any(record is not None and record.file for record in (self.affect, self.lexicon))
 
-    def write(self, folder: Path) -> None:
-        """Replace the folder's manifest in one step; InputError where it cannot be written."""
-        with replacing(folder / FILE) as partial:
-            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    def write(self, folder: Place) -> None:
+        """Replace the set's manifest in one step; InputError where it cannot be written."""
+        write_whole(folder / FILE, f"{self.model_dump_json(indent=2)}\n".encode())
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Place) -> Manifest:
     """The folder's manifest; InputError where there is none or it makes no sense."""
     path = folder / FILE
     try:

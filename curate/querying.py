@@ -11,9 +11,9 @@ import polars as pl
 from curate.affect import Tables, up_to_date
 from curate.chosen import rows_at
 from curate.errors import InputError
+from curate.place import replacing
 from curate.recipes.query import Order, Query, prepare
 from curate.scoreset import ScoreSet
-from curate.shards import replacing
 
 _ROW, _KEY = "_row", "_key"
 _OK = pl.col("status") == "ok"

@@ -5,21 +5,20 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from curate.errors import InputError
+from curate.place import PARTIAL, Place, Remote, write_whole
 
 if TYPE_CHECKING:
     import polars as pl
 
 _NAME = re.compile(r"part-(\d{6,})\.parquet")
 _METADATA = "curate"
-_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +32,23 @@ class Shard:
         derived: fingerprint of the tables that its derived columns were made with; "" where it has none.
     """
 
-    path: Path
+    path: Place
     rows: str
     scorers: Mapping[str, str]
     derived: str = ""
 
 
-def list_shards(folder: Path) -> list[Path]:
+@overload
+def list_shards(folder: Path) -> list[Path]: ...
+@overload
+def list_shards(folder: Place) -> list[Place]: ...
+def list_shards(folder: Place) -> Sequence[Place]:
     """The shards of a folder, in the order of their numbers."""
     numbered = [(int(m[1]), path) for path in folder.iterdir() if (m := _NAME.fullmatch(path.name))]
-    return [path for _, path in sorted(numbered)]
+    return [path for _, path in sorted(numbered, key=lambda shard: shard[0])]
 
 
-def next_shard(folder: Path) -> Path:
+def next_shard(folder: Place) -> Place:
     """A name that is not in use."""
     last = list_shards(folder)[-1:]
     number = int(last[0].stem.removeprefix("part-")) + 1 if last else 0
@@ -56,7 +59,7 @@ class DamagedError(InputError):
     """A file of a score set is there and can be read, but makes no sense."""
 
 
-def open_shard(path: Path) -> Shard:
+def open_shard(path: Place) -> Shard:
     """What a shard says of itself; DamagedError where it is damaged or not one of ours."""
     import polars as pl
 
@@ -65,7 +68,7 @@ def open_shard(path: Path) -> Shard:
         return Shard(path, said["rows"], said["scorers"], said.get("derived", ""))
 
 
-def read_shard(path: Path) -> pl.DataFrame:
+def read_shard(path: Place) -> pl.DataFrame:
     """Its rows; DamagedError where the file is damaged."""
     import polars as pl
 
@@ -73,15 +76,16 @@ def read_shard(path: Path) -> pl.DataFrame:
         return pl.read_parquet(io.BytesIO(path.read_bytes()))
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Place) -> Place:
     """Take a damaged file out of the set without losing it; gives its new name."""
-    aside = path.with_name(f"{path.name}.damaged")
-    path.replace(aside)
-    return aside
+    name = f"{path.name}.damaged"
+    if isinstance(path, Remote):
+        return path.replace(path.with_name(name))
+    return path.replace(path.with_name(name))
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Place) -> Iterator[None]:
     """A file that the system cannot read is not damaged: the disk or the permissions are."""
     import polars as pl
 
@@ -104,46 +108,12 @@ def write_shard(shard: Shard, frame: pl.DataFrame) -> None:
     # By way of memory: a full disk is then Python's plain OSError, whatever Polars would call it.
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", metadata={_METADATA: said})
-    with replacing(shard.path) as partial:
-        partial.write_bytes(buffer.getbuffer())
+    write_whole(shard.path, buffer.getbuffer())
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that becomes `path` at the end, on disk for certain, or vanishes.
-
-    Raises:
-        InputError: the disk is full, or may not be written to.
-    """
-    partial = path.with_name(f".{path.name}{_PARTIAL}")
-    try:
-        yield partial
-        with partial.open("r+b") as file:  # Windows syncs what is open for writing only
-            os.fsync(file.fileno())
-        partial.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(
-            f"cannot be written: {reason}",
-            where=str(path),
-            hint="make room or choose another place with -o; the same command then goes on where this one stopped",
-        ) from error
-
-
-def remove_partials(folder: Path) -> None:
-    """Clear away what a killed run left half written."""
-    for path in folder.glob(f".*{_PARTIAL}"):
+def remove_partials(folder: Place) -> None:
+    """Clear away what killed runs left half written. For whoever holds the lock: nobody else may be writing."""
+    if isinstance(folder, Remote):
+        return  # what was not written to its end never shows
+    for path in folder.glob(f".*{PARTIAL}"):
         path.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename last, where the system lets folders be opened."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

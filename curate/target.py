@@ -8,7 +8,9 @@ from pathlib import Path
 
 from curate.decisions import FILE as DECISIONS
 from curate.errors import InputError
+from curate.lease import leased
 from curate.manifest import FILE, SourceRecord, read_manifest
+from curate.place import Place, Remote, place_of
 from curate.scoreset import SUFFIX
 from curate.sources.source import Source
 
@@ -25,7 +27,7 @@ def default_folder(source: Source) -> Path:
     return here / f"{source.name}{SUFFIX}"
 
 
-def check_folder(folder: Path, source: SourceRecord, *, partial: bool, overwrite: bool) -> None:
+def check_folder(folder: Place, source: SourceRecord, *, partial: bool, overwrite: bool) -> None:
     """A folder that is ours to write to, and was not made from something else.
 
     Args:
@@ -61,7 +63,7 @@ def check_folder(folder: Path, source: SourceRecord, *, partial: bool, overwrite
         return
     old = manifest.source
     # A folder that has moved is the same folder; one that is still there is another one.
-    moved = old.kind == source.kind and old.kind in ("folder", "list") and not Path(old.location).exists()
+    moved = old.kind == source.kind and old.kind in ("folder", "list") and not place_of(old.location).exists()
     if (old.kind, old.location, old.split) != (source.kind, source.location, source.split) and not moved:
         split = f" ({old.split})" if old.split else ""
         raise InputError(
@@ -72,8 +74,18 @@ def check_folder(folder: Path, source: SourceRecord, *, partial: bool, overwrite
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Make the folder, with one writer at a time; the lock ends with its process, however that ends."""
+def locked(folder: Place) -> Iterator[None]:
+    """Make the folder, with one writer at a time; the lock ends with its process, however that ends.
+
+    At a URL it is a lease (`curate.lease` says what it can promise).
+
+    Raises:
+        InputError: another run writes it; it cannot be written to.
+    """
+    if isinstance(folder, Remote):
+        with leased(folder):
+            yield
+        return
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock")

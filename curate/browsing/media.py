@@ -13,7 +13,7 @@ from curate.errors import InputError
 from curate.manifest import SourceRecord
 from curate.models.pack import cache_dir
 from curate.pictures import file_of, read_pictures
-from curate.shards import replacing
+from curate.place import replacing
 
 FOLDER = "pictures"
 _SUFFIX = {"jpeg": ".jpg"}

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from curate.browsing.colours import BAND_COLOURS, EXPRESSION_COLOURS
 from curate.output import visible
-from curate.shards import replacing
+from curate.place import replacing
 
 # Pixels.
 SIDE = 144

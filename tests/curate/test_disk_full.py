@@ -10,7 +10,8 @@ import pytest
 
 from curate import InputError, open_scores, score
 from curate.errors import CurateError
-from curate.shards import Shard, list_shards, replacing, write_shard
+from curate.place import replacing
+from curate.shards import Shard, list_shards, write_shard
 
 
 @pytest.fixture

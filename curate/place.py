@@ -1,0 +1,280 @@
+"""Where a score set lies: in a folder, or on object storage (`s3://`, `gs://` and whatever else fsspec knows)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from curate.errors import InputError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# The extra that brings the file system of a scheme.
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+PARTIAL = ".partial"
+"""How the names of files end that are being written."""
+# What says, in the listings of one store or another, that a file is no longer what it was.
+_TAGS = ("ETag", "etag", "blob_id", "LastModified", "last_modified", "updated", "mtime", "created")
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file or a folder at a URL; make one with `place_of`. It pickles small and holds no connection.
+
+    It has the methods of `pathlib.Path` that score sets need. What is not there is a FileNotFoundError, as it is
+    there; anything else that goes wrong is an InputError that names the URL and never a credential. Nothing is
+    cached: a listing is what the store says now. A folder is there as soon as a file is in it.
+
+    Attributes:
+        url: what it is called, without `/` at the end.
+    """
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __truediv__(self, name: str) -> Remote:
+        return Remote(f"{self.url}/{name}")
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        """The last part without its suffix."""
+        return Path(self.name).stem
+
+    def with_name(self, name: str) -> Remote:
+        """Another file of the same folder."""
+        return Remote(f"{self.url.rpartition('/')[0]}/{name}")
+
+    def exists(self) -> bool:
+        """Whether there is a file or a folder."""
+        with self._reached() as (system, path):
+            return bool(system.exists(path))
+
+    def is_dir(self) -> bool:
+        """Whether something lies below it."""
+        with self._reached() as (system, path):
+            return bool(system.isdir(path))
+
+    def iterdir(self) -> Iterator[Remote]:
+        """What lies in it, files and folders; nothing where it is not there."""
+        yield from (self / name for name in self.listing(folders=True))
+
+    def listing(self, *, folders: bool = False) -> dict[str, tuple[int, str]]:
+        """The files that lie in it, by name, each with its bytes and a tag that changes when it is written anew."""
+        found: dict[str, tuple[int, str]] = {}
+        try:
+            with self._reached() as (system, path):
+                for entry in system.ls(path, detail=True):
+                    whole = str(entry["name"]).rstrip("/")
+                    # Some stores list the folder itself among what is in it.
+                    if whole != path.rstrip("/") and (folders or entry.get("type") != "directory"):
+                        tag = next((str(entry[name]) for name in _TAGS if entry.get(name)), "")
+                        found[whole.rpartition("/")[2]] = (int(entry.get("size") or 0), tag)
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def read_bytes(self) -> bytes:
+        """The whole file."""
+        with self._reached() as (system, path):
+            return bytes(system.cat_file(path))
+
+    def download(self, target: Path) -> None:
+        """Write the whole file to a local one, without holding it in memory."""
+        with self._reached() as (system, path):
+            system.get_file(path, str(target))
+
+    def write_bytes(self, data: bytes | memoryview, *, new: bool = False) -> None:
+        """Write the whole file in one step: a reader sees what was there before, or all of it.
+
+        Args:
+            data: what it is to hold.
+            new: only where there is no file yet, if the store can say so; else a FileExistsError.
+        """
+        try:
+            with self._reached() as (system, path):
+                system.pipe_file(path, bytes(data), mode="create" if new else "overwrite")
+        except FileNotFoundError as error:
+            raise InputError(
+                "there is no such bucket", where=self.url, hint="make it, or choose another"
+            ) from error
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Take the file away."""
+        try:
+            with self._reached() as (system, path):
+                system.rm_file(path)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def replace(self, target: Remote) -> Remote:
+        """Give the file another name."""
+        with self._reached() as (system, path):
+            system.mv(path, _bare(target.url))
+        return target
+
+    def modified(self) -> float:
+        """When the file was written, by the store's clock, in seconds since 1970."""
+        with self._reached() as (system, path):
+            return float(system.modified(path).timestamp())
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[tuple[Any, str]]:
+        """The file system and the path there, with what goes wrong in our words."""
+        system = filesystem(self.url)
+        try:
+            yield system, _bare(self.url)
+        except (FileNotFoundError, FileExistsError, InputError):
+            raise
+        except PermissionError as error:
+            raise InputError("access is denied", where=self.url, hint=_credentials(self.url)) from error
+        except Exception as error:
+            # The libraries' own texts are left out: they quote addresses and, some of them, keys.
+            kind = type(error).__name__
+            if "Credentials" in kind or "Token" in kind:
+                raise InputError(
+                    "there are no credentials", where=self.url, hint=_credentials(self.url)
+                ) from error
+            raise InputError(
+                f"the storage cannot be reached or refuses ({kind})",
+                where=self.url,
+                hint="look at the network, the bucket's name and the address of the service; then the same again",
+            ) from error
+
+
+Place = Path | Remote
+"""Where a score set, or a file of one, lies."""
+
+
+def is_url(text: object) -> bool:
+    """Whether a text names something that is reached through fsspec, not a path."""
+    return isinstance(text, str) and _URL.match(text) is not None and not text.lower().startswith("file://")
+
+
+def place_of(text: str | Path | Remote) -> Place:
+    """The place that a path or a URL names. Nothing is opened.
+
+    Raises:
+        InputError: the URL names no bucket, or holds a password: those come from the environment.
+    """
+    if isinstance(text, Remote):
+        return text
+    if not isinstance(text, str) or not _URL.match(text):
+        return Path(text)
+    if text.lower().startswith("file://"):
+        from urllib.request import url2pathname
+
+        return Path(url2pathname(urlsplit(text).path))
+    scheme, _, rest = text.partition("://")
+    host = rest.partition("/")[0]
+    if "@" in host and ":" in host.rpartition("@")[0]:
+        where = f"{scheme}://{host.rpartition('@')[2]}{rest[len(host) :]}"
+        hint = "take it out of the URL; " + _credentials(text)
+        raise InputError("a URL is no place for a password", where=where, hint=hint)
+    if not host:
+        raise InputError("this names no bucket", where=text, hint=f"{scheme}://BUCKET/NAME.scores")
+    return Remote(f"{scheme.lower()}://{rest.rstrip('/')}")
+
+
+def filesystem(url: str) -> Any:
+    """The fsspec file system of a URL, one a process and thread; it remembers no listings.
+
+    Raises:
+        InputError: what reaches it is not installed, or there is no such scheme.
+    """
+    import fsspec
+
+    scheme = url.partition("://")[0].lower()
+    try:
+        return fsspec.filesystem(scheme, use_listings_cache=False)
+    except ImportError as error:
+        extra = _EXTRAS.get(scheme)
+        hint = (
+            f'pip install "curate-faces[{extra}]"'
+            if extra
+            else f"pip install what fsspec needs for {scheme}://"
+        )
+        raise InputError(
+            f"{scheme}:// needs a package that is not installed", where=url, hint=hint
+        ) from error
+    except ValueError as error:
+        hint = "s3://, gs://, hf:// or a folder"
+        raise InputError(f"nothing here can reach {scheme}://", where=url, hint=hint) from error
+
+
+def write_whole(place: Place, data: bytes | memoryview) -> None:
+    """Write a file in one step, replacing what was there; it is on disk, or in the store, for certain.
+
+    Raises:
+        InputError: the disk is full, or may not be written to; the store is out of reach. The old file, if any, is
+            untouched.
+    """
+    if isinstance(place, Remote):
+        place.write_bytes(data)
+        return
+    with replacing(place) as partial:
+        partial.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that becomes `path` at the end, on disk for certain, or vanishes.
+
+    The name is this writer's own: on a shared disk, several may write one file, and the last one has written it.
+
+    Raises:
+        InputError: the disk is full, or may not be written to.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+    try:
+        yield partial
+        with partial.open("r+b") as file:  # Windows syncs what is open for writing only
+            os.fsync(file.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(
+            f"cannot be written: {reason}",
+            where=str(path),
+            hint="make room or choose another place with -o; the same command then goes on where this one stopped",
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename last, where the system lets folders be opened."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _bare(url: str) -> str:
+    """What the file system of a URL calls it."""
+    return str(filesystem(url)._strip_protocol(url))
+
+
+def _credentials(url: str) -> str:
+    scheme = url.partition("://")[0].lower()
+    if _EXTRAS.get(scheme) == "s3":
+        return "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, say who asks"
+    if _EXTRAS.get(scheme) == "gcs":
+        return "GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login, says who asks"
+    return "hf auth login" if scheme == "hf" else "the environment says who asks"
