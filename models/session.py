@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions as we use them: one thread, no chatter, and no silent fall from GPU to CPU."""
+"""Sessions as we use them: one thread, no chatter, and no silent fall from GPU to CPU."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curate.errors import ModelError
-from curate.models.pack import ModelPack, find_pack
+from curate.models.pack import Input, ModelPack, find_pack
 
 Device = Literal["cpu", "cuda"]
+Profile = Literal["exact", "fast"]
+Precision = Literal["f32", "bf16", "int8", "f16"]
 
 _GPU_HINT = "use --device cpu, or pip install 'onnxruntime-gpu[cuda,cudnn]'"
 _ERRORS_ONLY = 3
@@ -30,23 +32,38 @@ class Session:
         path: an ONNX file.
         device: `cuda` means CUDA for certain, computed in full float32 (TF32 off).
         threads: of this session. The default of 1 is meant for many processes beside each other.
+        openvino: run in OpenVINO on the CPU and compute so; None is ONNX Runtime, as the file says.
+        picture: the card of an input that is then fed as uint8 pictures (N, height, width, 3): the network itself
+            divides and normalises. Only in OpenVINO.
 
     Raises:
-        ModelError: the file is missing or no model, or CUDA does not open.
+        ModelError: the file is missing or no model, CUDA does not open, or OpenVINO is not installed.
     """
 
-    def __init__(self, path: Path, *, device: Device = "cpu", threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: Device = "cpu",
+        threads: int = 1,
+        openvino: Precision | None = None,
+        picture: Input | None = None,
+    ) -> None:
         if not path.is_file():
             raise ModelError("the model file is missing", where=str(path))
         self.path = path
         self.device: Device = device
-        self._session = _open(path, device, threads)
+        self._network: _Network
+        if openvino is None:
+            self._network = _OnnxRuntimeNetwork(_open(path, device, threads))
+        else:
+            from curate.models.openvino_network import OpenVinoNetwork
+
+            self._network = OpenVinoNetwork(path, openvino, threads, picture)
+        self.dtype = np.dtype(np.uint8 if picture else np.float32)
         # By name: the shape it wants, with None where the size is free.
-        self.inputs: dict[str, tuple[int | None, ...]] = {
-            i.name: tuple(n if isinstance(n, int) else None for n in i.shape)
-            for i in self._session.get_inputs()
-        }
-        self.outputs: tuple[str, ...] = tuple(output.name for output in self._session.get_outputs())
+        self.inputs = self._network.inputs
+        self.outputs = self._network.outputs
 
     @property
     def batch(self) -> int | None:
@@ -54,9 +71,9 @@ class Session:
         return next(iter(self.inputs.values()))[0]
 
     def run(
-        self, x: NDArray[np.float32] | Mapping[str, NDArray[np.float32]]
+        self, x: NDArray[np.generic] | Mapping[str, NDArray[np.generic]]
     ) -> dict[str, NDArray[np.float32]]:
-        """Feed `x`, float32 [N, ...] with any N, also 0; or one such array for each input, by name.
+        """Feed `x`, [N, ...] of `dtype` with any N, also 0; or one such array for each input, by name.
 
         Returns every output by name, [N, ...]. A model exported for one picture at a time is fed one at a time.
 
@@ -68,26 +85,26 @@ class Session:
             raise ModelError(
                 f"the network wants {', '.join(self.inputs)} and got {', '.join(given)}", where=str(self.path)
             )
-        feeds = {name: np.ascontiguousarray(array, np.float32) for name, array in given.items()}
+        feeds = {name: np.ascontiguousarray(array, self.dtype) for name, array in given.items()}
         for name, array in feeds.items():
             self._check(name, array)
         count = len(next(iter(feeds.values())))
         if self.batch is None and count:
-            return self._feed(feeds)
+            return self._network.feed(feeds)
         step = self.batch or 1
         # An empty batch is run as zeros and cut off again: that is how the outputs' shapes are known.
         rest = -count % step if count else step
         padded = {
-            name: np.concatenate([array, np.zeros((rest, *array.shape[1:]), np.float32)])
+            name: np.concatenate([array, np.zeros((rest, *array.shape[1:]), self.dtype)])
             for name, array in feeds.items()
         }
         parts = [
-            self._feed({name: array[i : i + step] for name, array in padded.items()})
+            self._network.feed({name: array[i : i + step] for name, array in padded.items()})
             for i in range(0, count + rest, step)
         ]
         return {name: np.concatenate([part[name] for part in parts])[:count] for name in self.outputs}
 
-    def _check(self, name: str, array: NDArray[np.float32]) -> None:
+    def _check(self, name: str, array: NDArray[np.generic]) -> None:
         wanted = self.inputs[name]
         fits = array.ndim == len(wanted) and all(
             w in (None, n) for w, n in zip(wanted[1:], array.shape[1:], strict=True)
@@ -96,7 +113,26 @@ class Session:
             shape = ", ".join("N" if n is None else str(n) for n in (None, *wanted[1:]))
             raise ModelError(f"the network wants [{shape}] and got {list(array.shape)}", where=str(self.path))
 
-    def _feed(self, feeds: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+
+class _Network(Protocol):
+    """What runs a network: shapes by name, None where the size is free."""
+
+    inputs: dict[str, tuple[int | None, ...]]
+    outputs: tuple[str, ...]
+
+    def feed(self, feeds: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
+        """Contiguous arrays that fit, in; arrays that stay as they are, out."""
+
+
+class _OnnxRuntimeNetwork:
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.inputs: dict[str, tuple[int | None, ...]] = {
+            i.name: tuple(n if isinstance(n, int) else None for n in i.shape) for i in session.get_inputs()
+        }
+        self.outputs: tuple[str, ...] = tuple(output.name for output in session.get_outputs())
+
+    def feed(self, feeds: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
         return dict(zip(self.outputs, self._session.run(None, feeds), strict=True))
 
 

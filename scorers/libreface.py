@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from curate.errors import ModelError
 from curate.models.pack import ModelPack, find_pack
-from curate.models.session import Device
+from curate.models.profile import fast_options
+from curate.models.session import Device, Profile
 from curate.scorers.answers import Answers, action_units, expressions
 from curate.scorers.columns import Column, expression_columns, gaze_columns
 from curate.scorers.face import Face
@@ -29,7 +30,13 @@ class LibreFace:
     version = "1"
     needs_mesh = True
     packs: tuple[str, ...] = (PACK, MESH_PACK)
-    options: Mapping[str, str] = {}
+
+    def __init__(self, profile: Profile = "exact", device: Device = "cpu") -> None:
+        """`device` is where it will be opened; see `curate.models.profile` for what `fast` takes there."""
+        self.options: Mapping[str, str] = {}
+        if profile == "fast":
+            pack = find_pack(PACK)
+            self.options = fast_options(pack, self._roles(pack), device)
 
     # The forms a pack may have: networks that see the picture, and heads that see their feature.
     _forms: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -48,9 +55,13 @@ class LibreFace:
         pack = find_pack(PACK)
         encoders, self._heads = self._form(pack)
         self._on_pictures = (*encoders, "expression")
-        gaze = ("gaze",) if "gaze" in pack.networks else ()
-        self._networks = Networks(pack, (*self._on_pictures, *self._heads, *gaze), device)
-        self._mesh = FaceMesh(device) if gaze else None
+        roles = self._roles(pack)
+        self._networks = Networks(pack, roles, device, self.options)
+        self._mesh = FaceMesh(device) if "gaze" in roles else None
+
+    def _roles(self, pack: ModelPack) -> tuple[str, ...]:
+        encoders, heads = self._form(pack)
+        return (*encoders, "expression", *heads, *(("gaze",) if "gaze" in pack.networks else ()))
 
     def _form(self, pack: ModelPack) -> tuple[tuple[str, ...], tuple[str, ...]]:
         for encoders, heads in self._forms:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.models.pack import find_pack
-from curate.models.session import Device, open_session
+from curate.models.profile import fast_options, open_network
+from curate.models.session import Device, Profile
 from curate.scorers.answers import action_units, expressions
 from curate.scorers.columns import Column, expression_columns
 from curate.scorers.crop import face_crop, face_shape, mirror_points
@@ -27,14 +28,19 @@ class Lite:
     version = "1"
     needs_mesh = True
     packs: tuple[str, ...] = (PACK, MESH_PACK)
-    options: Mapping[str, str] = {}
     columns: tuple[Column, ...] = expression_columns("lite")
+
+    def __init__(self, profile: Profile = "exact", device: Device = "cpu") -> None:
+        """`device` is where it will be opened; see `curate.models.profile` for what `fast` takes there."""
+        self.options: Mapping[str, str] = {}
+        if profile == "fast":
+            self.options = fast_options(find_pack(PACK), (_ROLE,), device)
 
     def open(self, device: Device) -> None:
         """Load the network; ModelError where its pack is damaged."""
         pack = find_pack(PACK)
         self._card = pack.network(_ROLE)
-        self._session = open_session(pack, _ROLE, device=device)
+        self._session = open_network(pack, _ROLE, self.options, device)
 
     def score(self, faces: Sequence[Face]) -> Values:
         """One value a face for each column: the mean of the answers to the face and to its mirror image."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curate.models.pack import Input, ModelPack
-from curate.models.session import Device, open_session
+from curate.models.profile import open_network
+from curate.models.session import Device
 from curate.scorers.preprocess import normalise, resize_and_crop
 
 
 class Networks:
     """Opened networks of a pack, by role."""
 
-    def __init__(self, pack: ModelPack, roles: Iterable[str], device: Device) -> None:
-        """Open the given roles; ModelError where the pack lacks one or a file is damaged."""
+    def __init__(
+        self, pack: ModelPack, roles: Iterable[str], device: Device, options: Mapping[str, str] | None = None
+    ) -> None:
+        """Open the given roles under a scorer's options; ModelError where the pack lacks one or a file is damaged."""
         self._pack = pack
-        self._sessions = {role: open_session(pack, role, device=device) for role in roles}
+        self._sessions = {role: open_network(pack, role, options or {}, device) for role in roles}
 
     def on_pictures(
         self, roles: Sequence[str], aligned: Sequence[NDArray[np.uint8]]

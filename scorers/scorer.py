@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from curate.errors import InputError
 from curate.models.pack import find_pack
-from curate.models.session import Device
+from curate.models.session import Device, Profile
 from curate.scorers.columns import Column, suggest
 from curate.scorers.face import Face
 
@@ -89,8 +89,20 @@ def scorer_names() -> list[str]:
     return sorted({*_built_in(), *(point.name for point in entry_points(group=ENTRY_POINTS))})
 
 
-def make_scorer(name: str) -> Scorer:
-    """The scorer of that name, not yet opened; InputError where there is none."""
+def make_scorer(name: str, profile: Profile = "exact", device: Device = "cpu") -> Scorer:
+    """The scorer of that name, not yet opened.
+
+    Args:
+        name: ours, or another package's.
+        profile: of the scorers that have profiles: those that run networks. The others are the same in both.
+        device: where it will be opened; what `fast` takes depends on it.
+
+    Raises:
+        InputError: there is no such scorer.
+        ModelError: `fast` needs a package or a pack that is not there.
+    """
+    if profile == "fast" and name in _with_profiles():
+        return _with_profiles()[name](profile, device)
     if name in _built_in():
         return _built_in()[name]()
     for point in entry_points(group=ENTRY_POINTS):
@@ -103,6 +115,13 @@ def make_scorer(name: str) -> Scorer:
     raise InputError(
         f"no scorer of this name{suggest(name, names)}", where=name, hint=f"choose from: {', '.join(names)}"
     )
+
+
+def _with_profiles() -> dict[str, Callable[[Profile, Device], Scorer]]:
+    from curate.scorers.libreface import LibreFace, LibreFaceSeparate
+    from curate.scorers.lite import Lite
+
+    return {Lite.name: Lite, LibreFace.name: LibreFace, LibreFaceSeparate.name: LibreFaceSeparate}
 
 
 def _built_in() -> dict[str, Callable[[], Scorer]]:

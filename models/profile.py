@@ -1,0 +1,160 @@
+"""What `--profile fast` runs: the precision of each network, and the files that hold it.
+
+`curate models profile` measures and leaves a record in the user's cache, beside the packs. A scorer that is made with
+the profile `fast` reads it once and carries what it found as its `options`, as words: they are part of its fingerprint,
+travel to its workers, and say which file is to be opened there. Without a record nothing is quantised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from curate.errors import ModelError
+from curate.models.openvino_network import check_openvino
+from curate.models.pack import FileName, ModelPack, Sha256, cache_dir, sha256_of
+from curate.models.session import Device, Precision, Session, open_session
+
+RECORD = "profile.json"
+_MEASURE = "curate models profile"
+
+
+class Chosen(BaseModel):
+    """The precision of one network; and its file, in the record's folder, where it is not the pack's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    precision: Precision
+    file: FileName | None = None
+    sha256: Sha256 | None = None
+
+
+class Record(BaseModel):
+    """What was measured for one state of one pack, and what is to be taken; one a device."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pack: str
+    fingerprint: str
+    device: Device
+    processor: str
+    faces: int
+    chosen: dict[str, Chosen]
+    measured: list[dict[str, str | float | int | bool | None]] = []
+
+
+def record_folder(pack: ModelPack) -> Path:
+    """Where the records of this state of a pack lie."""
+    return cache_dir() / "profiles" / f"{pack.name}-{pack.fingerprint}"
+
+
+def record_path(pack: ModelPack, device: Device) -> Path:
+    """The record of a pack on a device; it need not be there."""
+    return record_folder(pack) / device / RECORD
+
+
+def read_record(pack: ModelPack, device: Device) -> Record | None:
+    """What was measured; None where nothing was.
+
+    Raises:
+        ModelError: the record cannot be read.
+    """
+    path = record_path(pack, device)
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as broken:
+        raise ModelError(
+            "the record of the profile cannot be read", where=str(path), hint=f"{_MEASURE} {pack.name}"
+        ) from broken
+
+
+def fast_options(pack: ModelPack, roles: Iterable[str], device: Device = "cpu") -> dict[str, str]:
+    """The options of a scorer with the profile `fast`: for each role a precision, and the sha256 of its own file.
+
+    Raises:
+        ModelError: OpenVINO is missing (on the CPU), or the record cannot be read.
+    """
+    if device == "cpu":
+        check_openvino()
+    record = read_record(pack, device)
+    default = Chosen(precision="bf16" if device == "cpu" and fast_bf16() else "f32")
+    options = {"profile": "fast"}
+    for role in roles:
+        chosen = record.chosen.get(role, default) if record else default
+        options[role] = " ".join(filter(None, (chosen.precision, chosen.sha256)))
+    return options
+
+
+def network_file(pack: ModelPack, role: str, options: Mapping[str, str]) -> Path:
+    """The ONNX file of one network under a scorer's options, after its sha256 has been checked.
+
+    Raises:
+        ModelError: no such network, a damaged file, or one that is not on this machine.
+    """
+    precision, _, sha256 = options.get(role, "f32").partition(" ")
+    if not sha256:
+        return pack.verified_path(role)
+    for path in record_folder(pack).glob(f"*/{file_name(role, precision, sha256)}"):
+        if sha256_of(path) == sha256:
+            return path
+    raise ModelError(
+        f"the {precision} file of the network `{role}` is missing or damaged",
+        where=str(record_folder(pack)),
+        hint=f"{_MEASURE} {pack.name}",
+    )
+
+
+def file_name(role: str, precision: str, sha256: str) -> str:
+    """What the file of a network in a precision of its own is called."""
+    return f"{role}-{precision}-{sha256[:12]}.onnx"
+
+
+def open_network(
+    pack: ModelPack, role: str, options: Mapping[str, str], device: Device, *, pictures: bool = False
+) -> Session:
+    """The session of one network under a scorer's options.
+
+    Args:
+        pack, role: which network.
+        options: of the scorer; without a profile in them it is `open_session`.
+        device: where it runs. Only on the CPU does `fast` mean OpenVINO.
+        pictures: with `fast` on the CPU, feed uint8 pictures instead of normalised ones.
+
+    Raises:
+        ModelError: no such network, a file that is damaged or not here, no OpenVINO, or CUDA does not open.
+    """
+    if options.get("profile") != "fast":
+        return open_session(pack, role, device=device)
+    path = network_file(pack, role, options)
+    if device == "cuda":
+        return Session(path, device=device)
+    return Session(
+        path,
+        openvino=precision_of(options, role),
+        picture=pack.network(role).input if pictures else None,
+    )
+
+
+def precision_of(options: Mapping[str, str], role: str) -> Precision:
+    """What a network computes in under a scorer's options."""
+    words: dict[str, Precision] = {"f32": "f32", "bf16": "bf16", "int8": "int8", "f16": "f16"}
+    return words[options.get(role, "f32").partition(" ")[0]]
+
+
+def fast_bf16() -> bool:
+    """Whether this processor multiplies bfloat16 faster than float32, as far as its flags tell.
+
+    It does with AMX, and on AMD's Zen 4 and later. An Intel processor with AVX-512 BF16 alone has the instruction
+    and is slower with it than with float32: 41 ms instead of 24 for a ResNet-18 on a Sapphire Rapids without AMX.
+    Elsewhere than on Linux nobody says: `curate models profile` measures.
+    """
+    try:
+        said = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    flags = next((set(line.split()) for line in said.splitlines() if line.startswith("flags")), set())
+    return "amx_bf16" in flags or ("avx512_bf16" in flags and "AuthenticAMD" in said)
