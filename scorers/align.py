@@ -58,6 +58,52 @@ def face_square(points: NDArray[np.float64]) -> FaceSquare:
     return FaceSquare(quad, float(np.hypot(*x) * 2))
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What alignment does to a picture, in this order.
+
+    Attributes:
+        factor: the picture is made so many times smaller; 1 leaves it.
+        crop: left, top, right, bottom of what is kept of it, in pixels.
+        margins: left, top, right, bottom of the soft black surround that this gets; None for none.
+        square: what is warped, in pixels of the crop or, with margins, of the whole surround.
+    """
+
+    factor: int
+    crop: tuple[int, int, int, int]
+    margins: NDArray[np.int64] | None
+    square: FaceSquare
+
+    @property
+    def sigma(self) -> float:
+        """Of the surround's blur, in pixels."""
+        return self.square.side * 0.02
+
+
+def make_plan(width: int, height: int, landmarks: NDArray[np.floating]) -> Plan | None:
+    """How the face of a picture of that size is aligned; None where nothing of the picture is in its square.
+
+    `landmarks`: (478, 2 or more), x and y normalised by width and height.
+    """
+    square = face_square(landmarks[:, :2].astype(np.float64) * (width, height))
+    left, top, right, bottom = _extent(square.quad)
+    if right <= 0 or bottom <= 0 or left >= width or top >= height:
+        return None
+    factor = max(int(np.floor(square.side / _OUTPUT_SIZE * 0.5)), 1)
+    if factor > 1:
+        width, height = _smaller(width, height, factor)
+        square = FaceSquare(square.quad / factor, square.side / factor)
+        left, top, right, bottom = _extent(square.quad)
+    border = max(int(np.rint(square.side * 0.1)), 3)
+    # What is further than `border` from the square is left out.
+    crop = max(left - border, 0), max(top - border, 0), min(right + border, width), min(bottom + border, height)
+    square = FaceSquare(square.quad - crop[:2], square.side)
+    margins = _margins(crop[2] - crop[0], crop[3] - crop[1], square, border)
+    if margins is not None:
+        square = FaceSquare(square.quad + margins[:2], square.side)
+    return Plan(factor, crop, margins, square)
+
+
 def align(pixels: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> NDArray[np.uint8]:
     """The aligned face.
 
@@ -68,34 +114,35 @@ def align(pixels: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> NDArray
     Returns:
         (512, 512, 3) uint8 RGB.
     """
-    height, width = pixels.shape[:2]
-    square = face_square(landmarks[:, :2].astype(np.float64) * (width, height))
-    left, top, right, bottom = _extent(square.quad)
-    if right <= 0 or bottom <= 0 or left >= width or top >= height:
-        return np.zeros((SIZE, SIZE, 3), np.uint8)  # nothing of the picture is in it
-    pixels, square = _shrink(pixels, square)
-    border = max(int(np.rint(square.side * 0.1)), 3)
-    pixels, square = _crop(pixels, square, border)
-    pixels, square = _pad(pixels, square, border)
+    plan = make_plan(pixels.shape[1], pixels.shape[0], landmarks)
+    if plan is None:
+        return np.zeros((SIZE, SIZE, 3), np.uint8)
+    if plan.factor > 1:
+        pixels = _shrink(pixels, plan.factor)
+    left, top, right, bottom = plan.crop
+    pixels, quad = pixels[top:bottom, left:right], plan.square.quad
+    if plan.margins is not None:
+        pixels, origin = pad(pixels, plan.margins, sigma=plan.sigma, seen=_extent(quad))
+        quad = quad - origin
     # PIL samples at pixel centres already; FFHQ's half pixel comes on top and is part of what was trained on.
-    corners = tuple((square.quad + 0.5).ravel())
+    corners = tuple((quad + 0.5).ravel())
     warped = Image.fromarray(pixels).transform(
         (SIZE, SIZE), Image.Transform.QUAD, corners, Image.Resampling.BILINEAR
     )
     return np.asarray(warped)
 
 
-def _shrink(pixels: NDArray[np.uint8], square: FaceSquare) -> tuple[NDArray[np.uint8], FaceSquare]:
-    """Halve, third ... a picture whose face is 1024 pixels or more."""
-    factor = int(np.floor(square.side / _OUTPUT_SIZE * 0.5))
-    if factor <= 1:
-        return pixels, square
+def _smaller(width: int, height: int, factor: int) -> tuple[int, int]:
+    """A picture whose face is 1024 pixels or more is halved, thirded ..."""
+    return int(np.rint(width / factor)), int(np.rint(height / factor))
+
+
+def _shrink(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
-    size = (int(np.rint(width / factor)), int(np.rint(height / factor)))
+    size = _smaller(width, height, factor)
     # Rows first, as the Pillow that LibreFace ran on; Pillow 13 starts with the columns of tall pictures.
     rows = Image.fromarray(pixels).resize((size[0], height), Image.Resampling.LANCZOS)
-    small = rows.resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(small), FaceSquare(square.quad / factor, square.side / factor)
+    return np.asarray(rows.resize(size, Image.Resampling.LANCZOS))
 
 
 def _extent(quad: NDArray[np.float64]) -> tuple[int, int, int, int]:
@@ -105,26 +152,11 @@ def _extent(quad: NDArray[np.float64]) -> tuple[int, int, int, int]:
     return int(left), int(top), int(right), int(bottom)
 
 
-def _crop(pixels: NDArray[np.uint8], square: FaceSquare, border: int) -> tuple[NDArray[np.uint8], FaceSquare]:
-    """Leave out what is further than `border` from the square."""
-    height, width = pixels.shape[:2]
-    left, top, right, bottom = _extent(square.quad)
-    left, top = max(left - border, 0), max(top - border, 0)
-    right, bottom = min(right + border, width), min(bottom + border, height)
-    if right - left < width or bottom - top < height:
-        pixels = pixels[top:bottom, left:right]
-        square = FaceSquare(square.quad - (left, top), square.side)
-    return pixels, square
-
-
-def _pad(pixels: NDArray[np.uint8], square: FaceSquare, border: int) -> tuple[NDArray[np.uint8], FaceSquare]:
-    """Give a square that leaves the picture (or nearly does) a soft black surround."""
-    height, width = pixels.shape[:2]
+def _margins(width: int, height: int, square: FaceSquare, border: int) -> NDArray[np.int64] | None:
+    """The surround of a square that leaves the picture, or nearly does; None for one that does not."""
     left, top, right, bottom = _extent(square.quad)
     margins = np.maximum((-left + border, -top + border, right - width + border, bottom - height + border), 0)
     if margins.max() <= border - 4:
-        return pixels, square
-    margins = np.maximum(margins, int(np.rint(square.side * 0.3)))
-    quad = square.quad + margins[:2]
-    padded, origin = pad(pixels, margins, sigma=square.side * 0.02, seen=_extent(quad))
-    return padded, FaceSquare(quad - origin, square.side)
+        return None
+    wide: NDArray[np.int64] = np.maximum(margins, int(np.rint(square.side * 0.3)))
+    return wide
