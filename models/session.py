@@ -66,6 +66,13 @@ class Session:
         self.outputs = self._network.outputs
 
     @property
+    def runtime(self) -> Any:
+        """The `onnxruntime.InferenceSession` itself, for who binds inputs and outputs to a device's memory."""
+        if not isinstance(self._network, _OnnxRuntimeNetwork):
+            raise ModelError("OpenVINO binds no memory of a GPU", where=str(self.path))
+        return self._network.session
+
+    @property
     def batch(self) -> int | None:
         """The batch size the file insists on; None where it takes any."""
         return next(iter(self.inputs.values()))[0]
@@ -126,14 +133,14 @@ class _Network(Protocol):
 
 class _OnnxRuntimeNetwork:
     def __init__(self, session: Any) -> None:
-        self._session = session
+        self.session = session
         self.inputs: dict[str, tuple[int | None, ...]] = {
             i.name: tuple(n if isinstance(n, int) else None for n in i.shape) for i in session.get_inputs()
         }
         self.outputs: tuple[str, ...] = tuple(output.name for output in session.get_outputs())
 
     def feed(self, feeds: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
-        return dict(zip(self.outputs, self._session.run(None, feeds), strict=True))
+        return dict(zip(self.outputs, self.session.run(None, feeds), strict=True))
 
 
 def open_session(pack: ModelPack, role: str, *, device: Device = "cpu", threads: int = 1) -> Session:
