@@ -1,6 +1,7 @@
 """Hugging Face datasets: on the hub, saved to disk, or as Parquet shards, always through `datasets`.
 
-Pictures are handed on as they are stored, encoded; none is decoded here. The picture column is the one of the
+Of Parquet (here, on the hub, behind URLs) and of saved datasets the rows are handed on by reference, and read where
+they are scored; of other kinds the encoded pictures are. None is decoded here. The picture column is the one of the
 type `Image`, or else the one that holds bytes (alone, or as a struct `{bytes, path}`); of several, the one
 that is called like the first of `COLUMN_NAMES`. Without a split all splits are read, one after the other, as
 `load_dataset` without a split loads them all. The `image` of a row is `LOCATION#SPLIT/ROW`.
@@ -24,12 +25,30 @@ from curate.errors import InputError
 from curate.scorers.generation.plain import field_of
 from curate.scorers.said import Said
 from curate.sources.folder import parquet_files
+from curate.sources.listing import open_text_column
+from curate.sources.remote import is_url
 from curate.sources.source import Input, Source, absolute, as_text, short_name
+from curate.sources.tables import (
+    Columns,
+    arrow_inputs,
+    features_of,
+    parquet_inputs,
+    pointed_at,
+    rows_of,
+    told,
+)
 
 if TYPE_CHECKING:
     import datasets
 
 COLUMN_NAMES = ("image", "img", "png", "jpg", "jpeg", "webp", "picture")
+# Columns of text that name pictures, the surest first.
+TEXT_NAMES = (
+    "image", "path", "image_path", "file_name", "filename", "file_path", "filepath", "file", "img", "image_file",
+    "url", "image_url", "uri",
+)  # fmt: skip
+# So many footers are fetched to count the rows behind URLs.
+_FOOTERS = 64
 
 
 def open_saved(path: str, split: str | None = None) -> Source:
@@ -48,8 +67,26 @@ def open_saved(path: str, split: str | None = None) -> Source:
     else:
         parts = {str(loaded.split or "train"): loaded}
     chosen = _choose(parts, split, where=as_text(path))
-    rows = {name: len(part) for name, part in chosen.items()}
-    return _source(short_name(root), as_text(root), chosen, split, lambda: sum(rows.values()))
+    files = {}
+    for name, part in chosen.items():
+        if part._indices is not None:  # of an older `datasets`; the rows are not in the order of the files
+            files = {}
+            break
+        files[name] = [file["filename"] for file in part.cache_files]
+    count = sum(len(part) for part in chosen.values())
+    opened = {}
+    for name, part in chosen.items():
+        with _said_plainly(as_text(root)):
+            opened[name] = _decoded_by_nobody(part, as_text(root))
+
+    def inputs() -> Iterator[Input]:
+        if not files:
+            yield from _rows(opened, as_text(root))
+        for name, some in files.items():
+            with _said_plainly(as_text(root)):
+                yield from arrow_inputs(some, f"{as_text(root)}#{name}", opened[name][0])
+
+    return _source(short_name(root), as_text(root), split, inputs, lambda: count)
 
 
 def open_parquet(path: str, split: str | None = None) -> Source:
@@ -105,48 +142,117 @@ def _streamed(
     with _said_plainly(where):
         parts = builder.as_streaming_dataset()
     chosen = _choose(parts, split, where=where)
+    files = _parquet_of(builder)
+    if files is not None:
+        features = next(iter(chosen.values())).features
+        return parquet_source(
+            name, location, {part: files[part] for part in chosen}, split, features, where=where
+        )
 
     def count() -> int | None:
         known = builder.info.splits or {}
         if all(part in known and known[part].num_examples for part in chosen):
             return int(sum(known[part].num_examples for part in chosen))
-        files = builder.config.data_files or {}
-        with _said_plainly(where):
-            return _rows_of_local_parquet([file for part in chosen for file in files.get(part, [])])
+        return None
 
-    return _source(name, location, chosen, split, count)
+    opened = {}
+    for part, rows in chosen.items():
+        with _said_plainly(location):
+            opened[part] = _decoded_by_nobody(rows, location)
+    return _source(name, location, split, lambda: _rows(opened, location), count)
+
+
+def parquet_source(
+    name: str,
+    location: str,
+    files: Mapping[str, Sequence[str]],
+    split: str | None,
+    features: Mapping[str, Any] | None = None,
+    *,
+    where: str,
+) -> Source:
+    """Parquet files, by split: their rows by reference, or what their text column names.
+
+    Args:
+        name, location: of the source.
+        files: paths or URLs.
+        split: the one that was asked for.
+        features: their columns; None takes those of the first file.
+        where: what the user called it.
+
+    Raises:
+        InputError: the first cannot be read, or has no picture column.
+    """
+    every = [file for part in files.values() for file in part]
+    with _said_plainly(where):
+        features = features or features_of(every[0])
+        text = text_column(features)
+        column = text or picture_column(features, where=where)
+    columns = Columns(column, _words(features))
+    if text is not None:
+        return open_text_column(name, location, every, columns)
+
+    def inputs() -> Iterator[Input]:
+        for part, some in files.items():
+            with _said_plainly(where):
+                yield from parquet_inputs(some, f"{location}#{part}", columns)
+
+    def count() -> int | None:
+        if len(every) > _FOOTERS and any(map(is_url, every)):
+            return None
+        with _said_plainly(where):
+            return rows_of(every)
+
+    return _source(name, location, split, inputs, count)
+
+
+def _parquet_of(builder: datasets.DatasetBuilder) -> Mapping[str, Sequence[str]] | None:
+    """The files of a builder that reads nothing but Parquet as it is; None of any other."""
+    from datasets.packaged_modules.parquet.parquet import Parquet
+
+    if not isinstance(builder, Parquet) or builder.config.columns or builder.config.filters is not None:
+        return None
+    files = {
+        str(part): [str(file) for file in some] for part, some in (builder.config.data_files or {}).items()
+    }
+    plain = all(file.endswith(".parquet") and "::" not in file for some in files.values() for file in some)
+    return files if files and plain else None
 
 
 def _source(
-    name: str, location: str, parts: Mapping[str, Any], split: str | None, count: Callable[[], int | None]
+    name: str,
+    location: str,
+    split: str | None,
+    inputs: Callable[[], Iterator[Input]],
+    count: Callable[[], int | None],
 ) -> Source:
-    encoded = {}
-    for part, rows in parts.items():
-        with _said_plainly(location):
-            encoded[part] = _encoded(rows, location)
     return Source(
         name=re.sub(r"[^\w.-]+", "-", f"{name}-{split}" if split else name),
         kind="dataset",
         location=location,
-        inputs=lambda: _rows(encoded, location),
+        inputs=inputs,
         counter=count,
     )
 
 
-def _encoded(rows: Any, location: str) -> tuple[str, dict[str, Any], Any]:
-    """The picture column, by name, the columns of words with their types, and the rows with no others, not decoded."""
+def _decoded_by_nobody(rows: Any, location: str) -> tuple[Columns, Any]:
+    """What is looked at, and the rows with nothing else, not decoded."""
     import datasets
 
     if rows.features is None:  # folders of loose pictures tell them by their first rows only
         rows = rows._resolve_features()
     column = picture_column(rows.features, where=location)
-    words = {name: feature for name, feature in rows.features.items() if _is_word(name, feature)}
+    words = _words(rows.features)
     if isinstance(rows.features[column], datasets.Image):
         if isinstance(rows, datasets.IterableDataset):
             # Loose pictures of the hub come through a pool of decoding threads: a cast alone is too late.
             rows = rows.decode(False)
         rows = rows.cast_column(column, datasets.Image(decode=False))
-    return column, words, rows.select_columns([column, *words])
+    return Columns(column, words), rows.select_columns([column, *words])
+
+
+def _words(features: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: feature for name, feature in features.items() if _is_word(name, feature)}
 
 
 def _is_word(name: str, feature: object) -> bool:
@@ -161,24 +267,11 @@ def _is_word(name: str, feature: object) -> bool:
     return plain or isinstance(feature, datasets.ClassLabel)
 
 
-def _rows(parts: Mapping[str, tuple[str, dict[str, Any], Any]], location: str) -> Iterator[Input]:
-    for part, (column, words, rows) in parts.items():
+def _rows(parts: Mapping[str, tuple[Columns, Any]], location: str) -> Iterator[Input]:
+    for part, (columns, rows) in parts.items():
         with _said_plainly(location):
             for index, row in enumerate(rows):
-                told = {name: _told(row[name], feature) for name, feature in words.items()}
-                told = {name: value for name, value in told.items() if value is not None}
-                said = (Said("dataset", told),) if told else ()
-                yield _input(f"{location}#{part}/{index}", row[column], said)
-
-
-def _told(value: object, feature: object) -> object:
-    """A cell of a column of words; a class by its name."""
-    import datasets
-
-    if isinstance(feature, datasets.ClassLabel):
-        known = isinstance(value, int) and 0 <= value < feature.num_classes
-        return feature.int2str(value) if known else None
-    return value
+                yield _input(f"{location}#{part}/{index}", row[columns.picture], told(row, columns.words))
 
 
 def _input(image: str, value: object, said: tuple[Said, ...]) -> Input:
@@ -186,10 +279,9 @@ def _input(image: str, value: object, said: tuple[Said, ...]) -> Input:
     if isinstance(value, Mapping):
         path, value = value.get("path"), value.get("bytes")
         if value is None and isinstance(path, str):
-            if "://" in path:
-                # A local file is read where it is scored; a remote one needs the session that this process has.
+            if "::" in path:  # in an archive of the hub: only `datasets` gets at it
                 return Input(image=image, data=_remote(path), said=said)
-            return Input(image=image, path=path, said=said)
+            return pointed_at(image, path, said)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return Input(image=image, data=bytes(value), said=said)
     return Input(image=image, said=said)
@@ -201,6 +293,20 @@ def _remote(url: str) -> bytes:
     with xopen(url, "rb") as file:
         data: bytes = file.read()
     return data
+
+
+def text_column(features: Mapping[str, Any]) -> str | None:
+    """The column of a list of pictures: text by its type, a path or URL by its name; None where pictures are inside."""
+    import datasets
+
+    if any(isinstance(feature, datasets.Image) or _holds_bytes(feature) for feature in features.values()):
+        return None
+    texts = [
+        name
+        for name, feature in features.items()
+        if isinstance(feature, datasets.Value) and feature.dtype in ("string", "large_string", "string_view")
+    ]
+    return next((name for name in TEXT_NAMES if name in texts), None)
 
 
 def picture_column(features: Mapping[str, Any], *, where: str) -> str:
@@ -255,15 +361,6 @@ def _parquet_builder(files: Sequence[str]) -> datasets.DatasetBuilder:
     return datasets.load_dataset_builder(
         "parquet", data_files={"train": [glob.escape(file) for file in files]}
     )
-
-
-def _rows_of_local_parquet(files: Sequence[str]) -> int | None:
-    """What the footers say; None where a file is not here, or no Parquet."""
-    import pyarrow.parquet as pq
-
-    if not files or not all(file.endswith(".parquet") and Path(file).is_file() for file in files):
-        return None
-    return int(sum(pq.read_metadata(file).num_rows for file in files))
 
 
 @contextmanager

@@ -57,10 +57,10 @@ def test_a_saved_dataset_hands_on_its_bytes(tmp_path: Path) -> None:
         str(tmp_path / "set"),
     )
     assert [item.image for item in source] == [f"{tmp_path}/set#train/{row}" for row in range(3)]
-    assert [item.data for item in source] == [picture(row) for row in range(3)]
-    assert all(item.path is None for item in source)
+    assert [item.read() for item in source] == [picture(row) for row in range(3)]
+    assert all(item.path is None and item.data is None for item in source)
     assert list(source) == list(open_source(str(tmp_path / "set")))
-    assert pickle.loads(pickle.dumps(next(iter(source)))).data == picture(0)  # noqa: S301
+    assert pickle.loads(pickle.dumps(next(iter(source)))).read() == picture(0)  # noqa: S301
 
 
 def test_all_splits_are_read_unless_one_is_asked_for(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_raw_bytes_of_the_shared_tables_are_pictures(shared: Path, name: str, ro
     assert (source.count, len(inputs), source.name) == (5, 5, name)
     assert open_source(str(path)).count == rows
     stored = next(pq.ParquetFile(path).iter_batches(5, columns=["image"])).column(0).to_pylist()
-    assert [item.data for item in inputs] == stored
+    assert [item.read() for item in inputs] == stored
     assert [decode(item.read()).width for item in inputs] == [48 if name == "ferplus" else 224] * 5
 
 

@@ -175,7 +175,7 @@ def test_parquet_of_the_hub_is_streamed_by_split(hub: Hub) -> None:
     shard(repository / "train-00001-of-00002.parquet", [3])
     shard(repository / "test-00000-of-00001.parquet", [9])
     head, *rows = hub.list("someone/faces")
-    assert head == "faces dataset someone/faces None"
+    assert head == "faces dataset someone/faces 4"
     assert rows == [
         *(f"someone/faces#train/{row} {digest(row + 1)} None" for row in range(3)),
         f"someone/faces#test/0 {digest(9)} None",
