@@ -16,8 +16,8 @@ from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag, typed
 from curate.progress_bar import progress_bar, rate
 
 if TYPE_CHECKING:
-    from curate.api import Summary
-    from curate.run import Progress
+    from curate.progress import Progress
+    from curate.summary import Summary
 
 NOT_ALL_SCORED = 3
 

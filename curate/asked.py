@@ -1,0 +1,122 @@
+"""What a run is to do, from what is asked for now and what the set has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from curate.errors import InputError
+from curate.manifest import Manifest, SourceRecord
+from curate.metadata import NONE
+from curate.models.session import resolve_device
+from curate.scorers.generation.scorer import Generation
+from curate.scorers.geometry import Geometry
+from curate.scorers.scorer import Scorer, fingerprint, make_scorer
+from curate.scoring import FacesKept, MeshKind, Scoring
+
+DEFAULT_SCORERS = ("mesh", "quality", "lite", "generation")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user says of the measuring; None is what the set has, or else the default (see `curate.api.score`)."""
+
+    scorers: Sequence[str] | None = None
+    faces: FacesKept | None = None
+    landmarks: bool | None = None
+    mesh: MeshKind | None = None
+    metadata: str | Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def table(self, earlier: Manifest | None) -> str | None:
+        """The metadata table that is asked for now, or was when the set was made: an absolute path, or `none`."""
+        if self.metadata is None:
+            before = _had(earlier).get("metadata")
+            return before if isinstance(before, str) else None
+        return NONE if str(self.metadata) == NONE else str(Path(self.metadata).absolute())
+
+    def scoring(self, earlier: Manifest | None) -> Scoring:
+        """What is done to a picture, as far as it can be said without looking into the set.
+
+        Raises:
+            InputError: no scorer of a name.
+            ModelError: a model is missing, which is said before anything is written.
+        """
+        had = _had(earlier)
+        scoring = Scoring(
+            tuple(make_scorer(name) for name in dict.fromkeys(self.scorers or DEFAULT_SCORERS)),
+            faces=self.faces or ("all" if had.get("faces") == "all" else "largest"),
+            mesh=self.mesh or ("mediapipe" if had.get("mesh") == "mediapipe" else "onnx"),
+            device=resolve_device(self.device),
+        )
+        for scorer in scoring.scorers:
+            fingerprint(scorer, scoring.mesh)
+        return scoring
+
+    def completed(
+        self,
+        scoring: Scoring,
+        present: Collection[str],
+        folder: str,
+        earlier: Manifest | None,
+        metadata: str,
+    ) -> Scoring:
+        """The scoring with the scorers that the set has already: new rows must not lack columns that old ones have.
+
+        Where nobody asked for scorers, one that would fill another's columns is left out.
+
+        Args:
+            scoring: what `scoring` gave.
+            present: names of the scorers whose columns are in the set.
+            folder: the set, for errors.
+            earlier: its manifest.
+            metadata: fingerprint of the metadata tables.
+
+        Raises:
+            InputError: two scorers fill one column, or nobody reads the metadata table that was named.
+        """
+        others = [make_scorer(name) for name in sorted(set(present) - {s.name for s in scoring.scorers})]
+        taken = {column.name for scorer in others for column in scorer.columns}
+        scorers = [
+            scorer
+            for scorer in scoring.scorers
+            if self.scorers is not None
+            or scorer.name in present
+            or not taken & {column.name for column in scorer.columns}
+        ]
+        landmarks = self.landmarks
+        if landmarks is None:
+            landmarks = earlier is not None and "landmarks" in {
+                column for record in earlier.scorers.values() for column in record.columns
+            }
+        told: dict[str, Scorer] = {Geometry.name: Geometry(landmarks), Generation.name: Generation(metadata)}
+        scorers = [told.get(scorer.name) or scorer for scorer in (*scorers, *others)]
+        owners: dict[str, str] = {}
+        for scorer in scorers:
+            for column in scorer.columns:
+                other = owners.setdefault(column.name, scorer.name)
+                if other != scorer.name:
+                    raise InputError(
+                        f"the scorers {other} and {scorer.name} both fill the column {column.name}",
+                        where=folder if others else "--scorers",
+                        hint="choose one of them with --scorers; in a set that has the other: -o, or --overwrite",
+                    )
+        if self.metadata is not None and Generation.name not in {scorer.name for scorer in scorers}:
+            raise InputError(
+                "metadata is read by the scorer `generation`, which is not among those asked for",
+                where="--metadata",
+                hint="--scorers mesh,quality,lite,generation",
+            )
+        return replace(scoring, scorers=tuple(scorers))
+
+
+def folder_of(source: SourceRecord, earlier: Manifest | None) -> Path | None:
+    """The folder whose own metadata tables count: the one that is scored, or that the set was made from."""
+    records = [source, *([earlier.source] if earlier else [])]
+    return next((Path(record.location) for record in records if record.kind == "folder"), None)
+
+
+def _had(earlier: Manifest | None) -> Mapping[str, object]:
+    return earlier.options if earlier else {}

@@ -1,0 +1,25 @@
+"""How far a run is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        total: inputs there are; None where only the end will tell.
+        checked: inputs whose content was compared with what the set holds, before anything is scored.
+        kept: inputs whose rows were there already.
+        scored: inputs that were worked on in this run.
+        statuses: of the inputs worked on, how many had which status.
+    """
+
+    total: int | None = None
+    checked: int = 0
+    kept: int = 0
+    scored: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
