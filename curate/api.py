@@ -16,7 +16,8 @@ from curate.form import form_of
 from curate.known import Known
 from curate.manifest import FILE, SourceRecord, begin_manifest, now, read_manifest
 from curate.metadata import open_metadata
-from curate.models.session import Device
+from curate.models.session import Device, Profile
+from curate.place import place_of
 from curate.plan import Order
 from curate.progress import Progress
 from curate.run import Run
@@ -44,6 +45,7 @@ def score(
     affect: str | Path | None = None,
     words: str | Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    profile: Profile | None = None,
     workers: int | None = None,
     batch_size: int = 8,
     overwrite: bool = False,
@@ -57,7 +59,7 @@ def score(
 
     Args:
         source: a folder, files, a pattern, a list, or a data set (see `open_source`).
-        out: the score set; `NAME.scores` in the working directory if None.
+        out: the score set, a folder or a URL (`s3://...`); `NAME.scores` in the working directory if None.
         split: of a data set; all of them if None.
         limit: at most so many pictures.
         scorers: their names; if None, `DEFAULT_SCORERS`, less what would fill columns of a scorer that the set has.
@@ -70,6 +72,7 @@ def score(
             shipped one. Another one rewrites columns and scores nothing.
         words: a file of words for the lexicon (docs/lexicon.md), likewise.
         device: `auto` is CUDA where it truly works.
+        profile: `fast` runs networks with fewer bits (docs/profiles.md); None is what the set has, or `exact`.
         workers: processes; one a core if None.
         batch_size: pictures a network sees at once.
         overwrite: start anew instead of going on.
@@ -87,10 +90,10 @@ def score(
             raise InputError(f"{number} is not enough", where=name, hint=f"{name}=1")
     pictures = open_source(source, split=split, limit=limit)
     record = SourceRecord(kind=pictures.kind, location=pictures.location, split=split)
-    folder = Path(out) if out is not None else default_folder(pictures)
+    folder = place_of(out) if out is not None else default_folder(pictures)
     check_folder(folder, record, partial=pictures.partial, overwrite=overwrite)
     earlier = None if overwrite or not (folder / FILE).exists() else read_manifest(folder)
-    asked = Asked(scorers, faces, landmarks, mesh, metadata, device)
+    asked = Asked(scorers, faces, landmarks, mesh, metadata, profile, device)
     scoring = asked.scoring(earlier)
     table = asked.table(earlier)
     said = open_metadata(table, folder_of(record, earlier))

@@ -10,7 +10,7 @@ from typing import Literal
 from curate.errors import InputError
 from curate.manifest import Manifest, SourceRecord
 from curate.metadata import NONE
-from curate.models.session import resolve_device
+from curate.models.session import Profile, resolve_device
 from curate.scorers.generation.scorer import Generation
 from curate.scorers.geometry import Geometry
 from curate.scorers.scorer import Scorer, fingerprint, make_scorer
@@ -28,6 +28,7 @@ class Asked:
     landmarks: bool | None = None
     mesh: MeshKind | None = None
     metadata: str | Path | None = None
+    profile: Profile | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def table(self, earlier: Manifest | None) -> str | None:
@@ -41,15 +42,19 @@ class Asked:
         """What is done to a picture, as far as it can be said without looking into the set.
 
         Raises:
-            InputError: no scorer of a name.
-            ModelError: a model is missing, which is said before anything is written.
+            InputError: there is no scorer of a name.
+            ModelError: a model, or what its profile needs, is missing, which is said before anything is written.
         """
         had = _had(earlier)
+        device = resolve_device(self.device)
+        profile = self._profile(earlier)
         scoring = Scoring(
-            tuple(make_scorer(name) for name in dict.fromkeys(self.scorers or DEFAULT_SCORERS)),
+            tuple(
+                make_scorer(name, profile, device) for name in dict.fromkeys(self.scorers or DEFAULT_SCORERS)
+            ),
             faces=self.faces or ("all" if had.get("faces") == "all" else "largest"),
             mesh=self.mesh or ("mediapipe" if had.get("mesh") == "mediapipe" else "onnx"),
-            device=resolve_device(self.device),
+            device=device,
         )
         for scorer in scoring.scorers:
             fingerprint(scorer, scoring.mesh)
@@ -77,7 +82,11 @@ class Asked:
         Raises:
             InputError: two scorers fill one column, or nobody reads the metadata table that was named.
         """
-        others = [make_scorer(name) for name in sorted(set(present) - {s.name for s in scoring.scorers})]
+        profile = self._profile(earlier)
+        others = [
+            make_scorer(name, profile, scoring.device)
+            for name in sorted(set(present) - {s.name for s in scoring.scorers})
+        ]
         taken = {column.name for scorer in others for column in scorer.columns}
         scorers = [
             scorer
@@ -110,6 +119,12 @@ class Asked:
                 hint="--scorers mesh,quality,lite,generation",
             )
         return replace(scoring, scorers=tuple(scorers))
+
+    def _profile(self, earlier: Manifest | None) -> Profile:
+        """Of all scorers that have profiles: a set has one."""
+        records = earlier.scorers.values() if earlier else ()
+        before: Profile = "fast" if any(r.options.get("profile") == "fast" for r in records) else "exact"
+        return self.profile or before
 
 
 def folder_of(source: SourceRecord, earlier: Manifest | None) -> Path | None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from curate.errors import CurateError, QueryError
+from curate.place import Place
 
 # The exit code of a command that was stopped with Ctrl-C, as shells have it.
 INTERRUPTED = 130
@@ -118,12 +119,12 @@ def excerpt(text: str, position: int, length: int) -> tuple[str, str]:
     return before + place + after, " " * cell_len(before) + "^" * max(1, cell_len(place))
 
 
-def typed(path: Path) -> str:
-    """A path as the user would type it."""
+def typed(place: Place) -> str:
+    """A path or a URL as the user would type it."""
     here = Path.cwd()
-    return shlex.quote(
-        str(path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path)
-    )
+    if isinstance(place, Path) and place.is_absolute() and place.is_relative_to(here):
+        place = place.relative_to(here)
+    return shlex.quote(str(place))
 
 
 def visible(text: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from curate.affect import Tables
 from curate.metadata import Metadata
+from curate.place import Place
 from curate.scoreset import open_scores
 
 
@@ -23,7 +23,7 @@ class Summary:
         warnings: what the user should know, a line each.
     """
 
-    folder: Path
+    folder: Place
     inputs: int
     statuses: dict[str, int]
     scored: int
@@ -42,7 +42,7 @@ class Summary:
         return set(self.statuses) <= {"ok"}
 
 
-def count_rows(folder: Path) -> tuple[int, dict[str, int]]:
+def count_rows(folder: Place) -> tuple[int, dict[str, int]]:
     """Pictures in a set, and how many rows have which status."""
     import polars as pl
 
@@ -52,7 +52,7 @@ def count_rows(folder: Path) -> tuple[int, dict[str, int]]:
     return rows["image"].n_unique(), statuses
 
 
-def not_in_the_table(folder: Path, metadata: Metadata, *, are_files: bool) -> list[str]:
+def not_in_the_table(folder: Place, metadata: Metadata, *, are_files: bool) -> list[str]:
     """A line where the named metadata table says nothing of some pictures of the set."""
     if metadata.named is None:
         return []
@@ -61,7 +61,7 @@ def not_in_the_table(folder: Path, metadata: Metadata, *, are_files: bool) -> li
     return [warning] if warning else []
 
 
-def dead_columns(folder: Path, tables: Tables, faces: int) -> list[str]:
+def dead_columns(folder: Place, tables: Tables, faces: int) -> list[str]:
     """What speaks against the action units of a set; no more of its `faces` are read than are looked at."""
     import polars as pl
 

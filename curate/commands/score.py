@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,6 +31,11 @@ class Mesh(StrEnum):
     mediapipe = "mediapipe"
 
 
+class Profile(StrEnum):
+    exact = "exact"
+    fast = "fast"
+
+
 class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
@@ -48,8 +52,13 @@ def score(
         ),
     ],
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The score set [default: NAME.scores, here].", show_default=False),
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The score set: a folder, or s3://... [default: NAME.scores, here].",
+            show_default=False,
+        ),
     ] = None,
     scorers: Annotated[
         str | None,
@@ -89,6 +98,13 @@ def score(
     affect: AffectOption = None,
     words: WordsOption = None,
     device: Annotated[Device, typer.Option(help="Where networks run.")] = Device.auto,
+    profile: Annotated[
+        Profile | None,
+        typer.Option(
+            help="How networks run: exact, or fast (extra `openvino`; see `curate models profile`) [default: exact].",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes [default: one a core].", show_default=False)
     ] = None,
@@ -139,6 +155,7 @@ def score(
                 affect=affect,
                 words=words,
                 device=device.value,
+                profile=profile.value if profile else None,
                 workers=workers,
                 batch_size=batch_size,
                 overwrite=not resume,
