@@ -14,6 +14,7 @@ from curate.scorers.warp import Region, crop
 
 SIZE = 128
 MIN_SCORE = 0.5
+MIN_LOGIT = float(np.log(MIN_SCORE / (1 - MIN_SCORE)))
 SUPPRESSION_IOU = 0.3
 
 
@@ -44,7 +45,7 @@ class FaceDetector:
 
     def __init__(self, device: Device = "cpu") -> None:
         self._session = open_session(find_pack("face-mesh"), "detector", device=device)
-        self._anchors = _anchors()
+        self._anchors = anchors()
 
     def detect(self, pictures: Sequence[NDArray[np.uint8]], zoom: float = 1.0) -> list[list[Detection]]:
         """Detections of each picture, best first.
@@ -54,7 +55,7 @@ class FaceDetector:
             zoom: side of the square that is looked at, in units of the picture's long side. A face
                 that fills its frame is too big for the anchors at 1; a wider view makes it smaller.
         """
-        views = [self._view(p.shape, zoom) for p in pictures]
+        views = [whole_view(p.shape[1], p.shape[0], zoom) for p in pictures]
         x = np.empty((len(pictures), 3, SIZE, SIZE), np.float32)
         for slot, pixels, view in zip(x, pictures, views, strict=True):
             square = crop(pixels, view, SIZE, replicate_border=False)
@@ -62,45 +63,61 @@ class FaceDetector:
         x -= 1
         out = self._session.run(x)
         boxes, logits = out["regressors"], out["classificators"][..., 0]
-        return [self._decode(b, s, v) for b, s, v in zip(boxes, logits, views, strict=True)]
-
-    @staticmethod
-    def _view(shape: tuple[int, ...], zoom: float) -> Region:
-        height, width = shape[:2]
-        return Region(width / 2, height / 2, zoom * max(height, width))
-
-    def _decode(self, raw: NDArray[np.float32], logits: NDArray[np.float32], view: Region) -> list[Detection]:
-        """Anchors over the threshold -> weighted non-maximum suppression -> pixels of the picture."""
-        candidate = np.flatnonzero(logits >= np.log(MIN_SCORE / (1 - MIN_SCORE)))
-        if not len(candidate):
-            return []
-        score = 1 / (1 + np.exp(-np.clip(logits[candidate], -100, 100)))
-        raw, anchor = raw[candidate] / np.float32(SIZE), self._anchors[candidate]
-        centre, half = raw[:, :2] + anchor, raw[:, 2:4] / 2
-        eyes = raw[:, 4:8] + np.tile(anchor, 2)
-        points = np.concatenate([centre - half, centre + half, eyes], axis=1)
-
         found = []
-        rest = np.argsort(-score, kind="stable")
-        while len(rest):
-            overlaps = _iou(points[rest[0], :4], points[rest, :4]) > SUPPRESSION_IOU
-            overlaps[0] = True
-            weight = score[rest[overlaps]]
-            merged = (points[rest[overlaps]] * weight[:, None]).sum(0) / weight.sum()
-            x, y = (merged.reshape(-1, 2) * view.side + (view.x - view.side / 2, view.y - view.side / 2)).T
-            found.append(
-                Detection(
-                    float(score[rest[0]]),
-                    (float(x[0]), float(y[0]), float(x[1]), float(y[1])),
-                    (float(x[2]), float(y[2])),
-                    (float(x[3]), float(y[3])),
-                )
-            )
-            rest = rest[~overlaps]
+        for of_picture, logit, view in zip(boxes, logits, views, strict=True):
+            candidate = np.flatnonzero(logit >= MIN_LOGIT)
+            found.append(merge(of_picture[candidate], logit[candidate], self._anchors[candidate], view))
         return found
 
 
-def _anchors() -> NDArray[np.float32]:
+def whole_view(width: float, height: float, zoom: float) -> Region:
+    """The square around a picture's centre, `zoom` times as wide as its long side."""
+    return Region(width / 2, height / 2, zoom * max(height, width))
+
+
+def merge(
+    raw: NDArray[np.float32], logits: NDArray[np.float32], anchor: NDArray[np.float32], view: Region
+) -> list[Detection]:
+    """Weighted non-maximum suppression of one picture's candidates.
+
+    Args:
+        raw: (K, 16) boxes and points from their anchors, pixels of the network's input.
+        logits: (K,), each at least `MIN_LOGIT`; in the order of the anchors, which decides ties.
+        anchor: (K, 2) in [0, 1].
+        view: what the network looked at.
+
+    Returns:
+        Detections in pixels of the picture, the surest first.
+    """
+    if not len(logits):
+        return []
+    score = 1 / (1 + np.exp(-np.clip(logits, -100, 100)))
+    raw = raw / np.float32(SIZE)
+    centre, half = raw[:, :2] + anchor, raw[:, 2:4] / 2
+    eyes = raw[:, 4:8] + np.tile(anchor, 2)
+    points = np.concatenate([centre - half, centre + half, eyes], axis=1)
+
+    found = []
+    rest = np.argsort(-score, kind="stable")
+    while len(rest):
+        overlaps = _iou(points[rest[0], :4], points[rest, :4]) > SUPPRESSION_IOU
+        overlaps[0] = True
+        weight = score[rest[overlaps]]
+        merged = (points[rest[overlaps]] * weight[:, None]).sum(0) / weight.sum()
+        x, y = (merged.reshape(-1, 2) * view.side + (view.x - view.side / 2, view.y - view.side / 2)).T
+        found.append(
+            Detection(
+                float(score[rest[0]]),
+                (float(x[0]), float(y[0]), float(x[1]), float(y[1])),
+                (float(x[2]), float(y[2])),
+                (float(x[3]), float(y[3])),
+            )
+        )
+        rest = rest[~overlaps]
+    return found
+
+
+def anchors() -> NDArray[np.float32]:
     """896 anchor centres in [0, 1]: 2 a cell on the 16 x 16 map, 6 a cell on the 8 x 8 map."""
     maps = []
     for cells, per_cell in ((16, 2), (8, 6)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +12,26 @@ from curate.errors import ModelError
 from curate.models.pack import ModelPack, find_pack
 from curate.models.profile import fast_options
 from curate.models.session import Device, Profile
+from curate.scorers.align import SIZE
 from curate.scorers.answers import Answers, action_units, expressions
 from curate.scorers.columns import Column, expression_columns, gaze_columns
 from curate.scorers.face import Face
-from curate.scorers.mesh import FaceMesh
+from curate.scorers.mesh import FaceMesh, MeshFace
 from curate.scorers.networks import Networks
 from curate.scorers.scorer import MESH_PACK, Values
 
 PACK = "libreface"
 _GAZE_POINTS = 468  # the network was trained without the irises
 _CERTAIN = 1e-7  # a float32 sigmoid saturates about here
+
+
+class AlignedMesh(Protocol):
+    """Finds the one face of each aligned picture."""
+
+    def detect(
+        self, pictures: Sequence[NDArray[np.uint8]], *, max_faces: int, zooms: Sequence[float]
+    ) -> list[list[MeshFace]]:
+        """As `FaceMesh.detect`."""
 
 
 class LibreFace:
@@ -36,7 +47,7 @@ class LibreFace:
         self.options: Mapping[str, str] = {}
         if profile == "fast":
             pack = find_pack(PACK)
-            self.options = fast_options(pack, self._roles(pack), device)
+            self.options = fast_options(pack, self.roles(pack), device)
 
     # The forms a pack may have: networks that see the picture, and heads that see their feature.
     _forms: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -53,13 +64,18 @@ class LibreFace:
     def open(self, device: Device) -> None:
         """Load the pack's networks; ModelError where one is missing or damaged."""
         pack = find_pack(PACK)
+        roles = self.roles(pack)
+        networks = Networks(pack, roles, device, self.options)
+        self.use(pack, networks, FaceMesh(device) if "gaze" in roles else None)
+
+    def use(self, pack: ModelPack, networks: Networks, mesh: AlignedMesh | None) -> None:
+        """Open with networks and a mesh that are there already; `read` hands them the aligned faces as they are."""
         encoders, self._heads = self._form(pack)
         self._on_pictures = (*encoders, "expression")
-        roles = self._roles(pack)
-        self._networks = Networks(pack, roles, device, self.options)
-        self._mesh = FaceMesh(device) if "gaze" in roles else None
+        self._networks, self._mesh = networks, mesh
 
-    def _roles(self, pack: ModelPack) -> tuple[str, ...]:
+    def roles(self, pack: ModelPack) -> tuple[str, ...]:
+        """The networks of a pack that this scorer runs; ModelError where it has not all of them."""
         encoders, heads = self._form(pack)
         return (*encoders, "expression", *heads, *(("gaze",) if "gaze" in pack.networks else ()))
 
@@ -75,11 +91,14 @@ class LibreFace:
 
     def score(self, faces: Sequence[Face]) -> Values:
         """One value a face for each column."""
-        aligned = [face.aligned for face in faces]
+        return self.read([face.aligned for face in faces])
+
+    def read(self, aligned: Sequence[NDArray[np.uint8]]) -> Values:
+        """The same of aligned faces, (512, 512, 3) uint8 each."""
         out = self._networks.on_pictures(self._on_pictures, aligned)
         for head in self._heads:
             # Some exports leave the pooling's two empty axes in place.
-            out |= self._networks.on_features(head, out["feature"].reshape(len(faces), -1))
+            out |= self._networks.on_features(head, out["feature"].reshape(len(aligned), -1))
         values = action_units(
             5 * _either(out, "intensity", "au_intensity"), _either(out, "presence", "au_presence")
         )
@@ -88,13 +107,13 @@ class LibreFace:
             values.update(self._gaze(aligned, self._mesh))
         return values
 
-    def _gaze(self, aligned: Sequence[NDArray[np.uint8]], mesh: FaceMesh) -> Values:
+    def _gaze(self, aligned: Sequence[NDArray[np.uint8]], mesh: AlignedMesh) -> Values:
         """Degrees; NaN where the aligned picture shows no face (libreface then answers for all zeros)."""
         found = mesh.detect(aligned, max_faces=1, zooms=(1,))
         seen = [i for i, faces in enumerate(found) if faces]
         angles = np.full((len(aligned), 2), np.nan, np.float32)
         if seen:
-            features = np.stack([gaze_features(found[i][0].landmarks, len(aligned[i])) for i in seen])
+            features = np.stack([gaze_features(found[i][0].landmarks, SIZE) for i in seen])
             angles[seen] = self._networks.on_features("gaze", features)["gaze"]
         return {"gaze_yaw": angles[:, 0], "gaze_pitch": angles[:, 1]}
 

@@ -81,7 +81,7 @@ class FaceMesh:
                 break
             tried = [pictures[i] for i in missing]
             regions = [
-                _distinct([d.region() for d in detections[:max_faces]])
+                distinct([d.region() for d in detections[:max_faces]])
                 for detections in self._detector.detect(tried, zoom)
             ]
             for i, found in zip(missing, self._landmarks(tried, regions), strict=True):
@@ -115,10 +115,10 @@ class FaceMesh:
         meshes = refine({name: values / np.float32(SIZE) for name, values in out.items()})
         for (i, region), mesh, probability in zip(jobs, meshes, presence, strict=True):
             if probability > MIN_PRESENCE:
-                found[i].append(MeshFace(_project(mesh, region, pictures[i].shape), float(probability)))
+                found[i].append(MeshFace(project(mesh, region, pictures[i].shape), float(probability)))
 
 
-def _project(mesh: NDArray[np.float32], region: Region, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def project(mesh: NDArray[np.float32], region: Region, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """From the unit square of a region to the picture's own normalised coordinates."""
     height, width = shape[:2]
     cos, sin = np.cos(region.rotation), np.sin(region.rotation)
@@ -129,7 +129,7 @@ def _project(mesh: NDArray[np.float32], region: Region, shape: tuple[int, ...]) 
     return projected.astype(np.float32)
 
 
-def _distinct(regions: Sequence[Region]) -> list[Region]:
+def distinct(regions: Sequence[Region]) -> list[Region]:
     """Of regions that overlap by more than half the later one stays, as MediaPipe's association keeps them."""
     kept: list[Region] = []
     for new in regions:

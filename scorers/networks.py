@@ -46,7 +46,10 @@ class Networks:
 
     def on_features(self, role: str, x: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Run one network on what it takes as it is."""
-        outputs = self._sessions[role].run(x)
+        return self._bounded(role, self._sessions[role].run(x))
+
+    def _bounded(self, role: str, outputs: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Logits become sigmoids."""
         for name, card in self._pack.network(role).outputs.items():
             # A threshold on what no function bounds: these are logits.
             if card.threshold is not None and card.activation == "none":

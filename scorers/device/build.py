@@ -126,14 +126,14 @@ def pad() -> ModelProto:
     tape = Tape("pad")
     pictures = _Pictures(tape)
     before, after = (tape.input(name, np.float64, "n", 2) for name in ("before", "after"))
-    sigma, reach, mass = (tape.input(n, np.float64, "n").reshape(-1, 1, 1) for n in ("sigma", "reach", "mass"))
+    sigma, reach, mass = (
+        tape.input(n, np.float64, "n").reshape(-1, 1, 1) for n in ("sigma", "reach", "mass")
+    )
     rows = tape.input("rows", np.float64, "H").reshape(1, -1, 1)
     columns = tape.input("columns", np.float64, "W").reshape(1, 1, -1)
     picture_rows = tape.input("picture_rows", np.float64, "h").reshape(1, -1, 1)
     picture_columns = tape.input("picture_columns", np.float64, "w").reshape(1, 1, -1)
-    left, top, right, bottom = (
-        m.column(i).reshape(-1, 1, 1) for m in (before, after) for i in (0, 1)
-    )
+    left, top, right, bottom = (m.column(i).reshape(-1, 1, 1) for m in (before, after) for i in (0, 1))
     frame_width, frame_height = left + pictures.width + right, top + pictures.height + bottom
 
     def weights(distance: Value) -> Value:
@@ -149,13 +149,17 @@ def pad() -> ModelProto:
 
     def ramp(place: Value, length: Value, start: Value, end: Value) -> Value:
         near = place.cast(np.float32) / start.cast(np.float32)
-        return tape.constant(1, np.float32) - near.least((length - 1 - place).cast(np.float32) / end.cast(np.float32))
+        return tape.constant(1, np.float32) - near.least(
+            (length - 1 - place).cast(np.float32) / end.cast(np.float32)
+        )
 
     mask = ramp(columns, frame_width, left, right).most(ramp(rows, frame_height, top, bottom))
     mask = tape.op("Unsqueeze", mask, tape.constant([1], np.int64))
     part = pictures.levels(columns - left, rows - top, black=True).transpose(0, 3, 1, 2)
     softened = (blurred - part) * (mask * 3 + 1).most(0).least(1) + part
-    framed = tape.op("Unsqueeze", (columns < frame_width) & (rows < frame_height), tape.constant([1], np.int64))
+    framed = tape.op(
+        "Unsqueeze", (columns < frame_width) & (rows < frame_height), tape.constant([1], np.int64)
+    )
     total = (frame_width * frame_height).reshape(-1, 1)
     median = _median(tape.where(framed, softened, 1e9), ((total - 1) / 2).floor().cast(np.float32))
     faded = (median - softened) * mask.most(0).least(1) + softened

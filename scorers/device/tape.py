@@ -117,7 +117,9 @@ class Tape:
             self._constants[key] = (name, numpy_helper.from_array(array, name))
         return Value(self, self._constants[key][0], dtype)
 
-    def op(self, kind: str, *inputs: Value, dtype: type[np.generic] | None = None, **attributes: Any) -> Value:
+    def op(
+        self, kind: str, *inputs: Value, dtype: type[np.generic] | None = None, **attributes: Any
+    ) -> Value:
         """One node with one output, of the first input's type unless `dtype` says otherwise."""
         return self.ops(kind, *inputs, dtypes=(dtype or inputs[0].dtype,), **attributes)[0]
 
