@@ -20,6 +20,7 @@ import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from curate.recipes.checked_yaml import read_checked
+from curate.recipes.division import over
 from curate.scorers.columns import BANDS, EXPRESSIONS, INTENSITY_AUS, PRESENCE_AUS, suggest
 
 SHIPPED = Path(__file__).with_name("tables") / "affect.yaml"
@@ -219,7 +220,7 @@ def points(affect: Affect, columns: Collection[str]) -> pl.Expr:
 
 def energy(affect: Affect, columns: Collection[str]) -> pl.Expr:
     """E = 1 - exp(-S / scale): Float64 in [0, 1], what the muscles say; null where they say nothing."""
-    return (1 - (-points(affect, columns) / affect.energy.scale).exp()).clip(0, 1)
+    return (1 - over(-points(affect, columns), affect.energy.scale).exp()).clip(0, 1)
 
 
 def affect_columns(affect: Affect, columns: Collection[str]) -> dict[str, pl.Expr]:
@@ -241,13 +242,13 @@ def affect_columns(affect: Affect, columns: Collection[str]) -> dict[str, pl.Exp
     said, moved = expressivity(affect), energy(affect, columns)
     heat = pl.when(moved.is_null()).then(100 * said).otherwise(100 * (said * moved).sqrt())
     temperature = heat.clip(0, 100).cast(pl.Float32)
-    distance = (valence.pow(2) + arousal.pow(2)).sqrt() / affect.length
+    distance = over((valence.pow(2) + arousal.pow(2)).sqrt(), affect.length)
     numbers = {
         "valence": valence.clip(-1, 1),
         "arousal": arousal.clip(-1, 1),
         "energy": moved,
         "temperature": temperature,
-        "tone": 50 + 50 * (valence / affect.pleasure).clip(-1, 1),
+        "tone": 50 + 50 * over(valence, affect.pleasure).clip(-1, 1),
         "agreement": (1 - (said - moved).abs()).clip(0, 1),
         "ambivalence": (said - distance).clip(0, 1),
     }

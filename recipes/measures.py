@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate.recipes.checked_yaml import read_checked
+from curate.recipes.division import over
 from curate.scorers.columns import EXPRESSIONS, INTENSITY_AUS, PRESENCE_AUS
 
 TABLE = Path(__file__).with_name("tables") / "prototypes.yaml"
@@ -103,7 +104,7 @@ def _mean(shares: Sequence[pl.Expr]) -> pl.Expr:
     total, *rest = shares
     for share in rest:
         total = total + share
-    return total / len(shares)
+    return over(total, len(shares))
 
 
 def _larger(one: pl.Expr, other: pl.Expr) -> pl.Expr:
@@ -170,7 +171,7 @@ def _presence(number: int) -> str:
 
 def _share(number: int) -> pl.Expr:
     value = _number(_amount(number))
-    return (value / _MARKED if number in INTENSITY_AUS else value).clip(0, 1)
+    return (over(value, _MARKED) if number in INTENSITY_AUS else value).clip(0, 1)
 
 
 def _number(name: str) -> pl.Expr:

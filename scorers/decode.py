@@ -155,11 +155,20 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
     return Picture(pixels=pixels, format=kind, width=width, height=height, texts=texts)
 
 
+def upright_rgb(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """The pixels of a picture that Pillow has opened, by the rules above: (H, W, 3) uint8 RGB, upright, C-contiguous.
+
+    Raises:
+        InputError: its numbers have no sensible 8-bit RGB. Pillow raises all kinds where its file is damaged.
+    """
+    return _upright(_rgb(image), image)
+
+
 def _read(data: bytes, max_pixels: int) -> tuple[Image.Image, npt.NDArray[np.uint8], dict[str, str]]:
     """The opened picture, its upright pixels, and its text."""
     try:
         image = _open(data, max_pixels)
-        return image, _upright(_rgb(image), image), header_texts(image)
+        return image, upright_rgb(image), header_texts(image)
     except TooLargeError:
         raise
     except Exception:
@@ -169,7 +178,7 @@ def _read(data: bytes, max_pixels: int) -> tuple[Image.Image, npt.NDArray[np.uin
             raise
         with contextlib.suppress(Exception):
             image = _open(bare, max_pixels)
-            return image, _upright(_rgb(image), image), header_texts(image) | {"text": UNREADABLE}
+            return image, upright_rgb(image), header_texts(image) | {"text": UNREADABLE}
         raise
 
 

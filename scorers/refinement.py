@@ -57,5 +57,7 @@ def refine(outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
         (RIGHT_IRIS, RIGHT_EYE, "output_right_iris"),
     ):
         mesh[:, iris, :2] = outputs[name].reshape(n, 5, 2)
-        mesh[:, iris, 2] = mesh[:, eye[:EYE_CONTOUR], 2].mean(axis=1, keepdims=True)
+        # Point after point: the order of NumPy's own sum depends on how many faces there are.
+        depth = sum((mesh[:, point, 2] for point in eye[:EYE_CONTOUR]), np.zeros(n, np.float32))
+        mesh[:, iris, 2] = (depth / np.float32(EYE_CONTOUR))[:, None]
     return mesh
