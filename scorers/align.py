@@ -96,7 +96,12 @@ def make_plan(width: int, height: int, landmarks: NDArray[np.floating]) -> Plan 
         left, top, right, bottom = _extent(square.quad)
     border = max(int(np.rint(square.side * 0.1)), 3)
     # What is further than `border` from the square is left out.
-    crop = max(left - border, 0), max(top - border, 0), min(right + border, width), min(bottom + border, height)
+    crop = (
+        max(left - border, 0),
+        max(top - border, 0),
+        min(right + border, width),
+        min(bottom + border, height),
+    )
     square = FaceSquare(square.quad - crop[:2], square.side)
     margins = _margins(crop[2] - crop[0], crop[3] - crop[1], square, border)
     if margins is not None:

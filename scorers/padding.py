@@ -190,11 +190,16 @@ def _ramp(n: int, before: int, after: int) -> NDArray[np.float32]:
 
 def _gaussian(sigma: float) -> NDArray[np.float64]:
     """The kernel of `scipy.ndimage.gaussian_filter`, cut at 4 sigma."""
-    reach = int(_TRUNCATE * sigma + 0.5)
+    reach = kernel_reach(sigma)
     x = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 / (sigma * sigma) * x**2)
     normalised: NDArray[np.float64] = kernel / kernel.sum()
     return normalised
+
+
+def kernel_reach(sigma: float) -> int:
+    """How far that kernel reaches, in pixels."""
+    return int(_TRUNCATE * sigma + 0.5)
 
 
 def _soften(frame: _Frame, kernel: NDArray[np.float64], rectangle: Rectangle) -> NDArray[np.float32]:

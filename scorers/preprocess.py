@@ -27,11 +27,17 @@ def resize_and_crop(
         (crop or resize, ..., 3) uint8, equal to Pillow's resize of the whole followed by a crop.
     """
     side = crop or resize
-    inset = round((resize - side) / 2) * len(aligned) / resize
+    low, high = central_box(len(aligned), resize, crop)
     # Pillow computes only the box; the filter still sees what lies around it.
-    box = (inset, inset, len(aligned) - inset, len(aligned) - inset)
+    box = (low, low, high, high)
     small = Image.fromarray(aligned).resize((side, side), _RESAMPLING[resample], box)
     return np.asarray(small)
+
+
+def central_box(size: int, resize: int, crop: int | None) -> tuple[float, float]:
+    """From where to where the central `crop` of `resize` pixels reaches in `size` pixels."""
+    inset = round((resize - (crop or resize)) / 2) * size / resize
+    return inset, size - inset
 
 
 def normalise(

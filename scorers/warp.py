@@ -38,14 +38,21 @@ def crop(
     """
     import cv2
 
-    rectangle = ((region.x, region.y), (region.side, region.side), float(np.degrees(region.rotation)))
-    corners = cv2.boxPoints(rectangle).astype(np.float32)
-    target = np.array([[0, size], [0, 0], [size, 0], [size, size]], np.float32)
     border = cv2.BORDER_REPLICATE if replicate_border else cv2.BORDER_CONSTANT
     return cv2.warpPerspective(
         pixels,
-        cv2.getPerspectiveTransform(corners, target),
+        region_matrix(region, size),
         (size, size),
         flags=cv2.INTER_LINEAR,
         borderMode=border,
     ).astype(np.uint8, copy=False)
+
+
+def region_matrix(region: Region, size: int) -> NDArray[np.float64]:
+    """(3, 3): from pixels of the picture to those of the region's `size` x `size` crop, as MediaPipe computes it."""
+    import cv2
+
+    rectangle = ((region.x, region.y), (region.side, region.side), float(np.degrees(region.rotation)))
+    corners = cv2.boxPoints(rectangle).astype(np.float32)
+    target = np.array([[0, size], [0, 0], [size, 0], [size, size]], np.float32)
+    return np.asarray(cv2.getPerspectiveTransform(corners, target), np.float64)

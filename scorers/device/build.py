@@ -25,7 +25,7 @@ FOLDER = Path(__file__).with_name("graphs")
 CANDIDATES = 128
 _BLOCK = 64  # OpenCV starts its sums anew every 64 columns
 _STEPS = 32  # of a pixel, in OpenCV's source coordinates
-_BISECTIONS = 20  # 256 / 2**20: how finely the median is found
+_BISECTIONS = 24  # 256 / 2**24: how finely the median is found
 
 
 class _Pictures:
@@ -106,13 +106,17 @@ def warp(side: int) -> ModelProto:
     seen = (xin >= 0) & (xin < pictures.width) & (yin >= 0) & (yin < pictures.height)
     xin, yin = xin - 0.5, yin - 0.5
     x, y = xin.floor(), yin.floor()
-    dx, dy = ((p - q).cast(np.float32).reshape(0, 0, -1, 1) for p, q in ((xin, x), (yin, y)))
+    dx, dy = ((p - q).reshape(0, 0, -1, 1) for p, q in ((xin, x), (yin, y)))
+    # Pillow cuts decimals off: only float64, as there, cuts off the same ones.
     rows = []
     for below in (0, 1):
-        left, right = (pictures.levels(x + beside, y + below, black=False) for beside in (0, 1))
+        left, right = (
+            pictures.levels(x + beside, y + below, black=False).cast(np.float64) for beside in (0, 1)
+        )
         rows.append(left + (right - left) * dx)
-    value = (rows[0] + (rows[1] - rows[0]) * dy).floor() * seen.cast(np.float32).reshape(0, 0, -1, 1)
-    tape.output("aligned", value.cast(np.uint8), "n", side, side, 3)
+    value = rows[0] + (rows[1] - rows[0]) * dy
+    value = tape.where(tape.op("Unsqueeze", seen, tape.constant([3], np.int64)), value, 0)
+    tape.output("levels", value.cast(np.uint8).reshape(-1, 3), "Q", 3)
     return tape.model()
 
 
@@ -164,7 +168,7 @@ def pad() -> ModelProto:
     median = _median(tape.where(framed, softened, 1e9), ((total - 1) / 2).floor().cast(np.float32))
     faded = (median - softened) * mask.most(0).least(1) + softened
     level = faded.round().most(0).least(255).cast(np.uint8)
-    tape.output("framed", level.transpose(0, 2, 3, 1), "n", "H", "W", 3)
+    tape.output("levels", level.transpose(0, 2, 3, 1).reshape(-1, 3), "Q", 3)
     return tape.model()
 
 
@@ -182,21 +186,25 @@ def _median(values: Value, rank: Value) -> Value:
     return low.reshape(0, 0, 1, 1)
 
 
-def scale() -> ModelProto:
-    """Pillow's antialiased resize of squares by `across` [S, s] and `down` [s, S], then torchvision's normalising.
+def scale(side: int) -> ModelProto:
+    """Pillow's antialiased resize of squares, then (x / 255 - mean) / std as torchvision rounds it.
 
-    Rows first, rounded to grey levels after each direction; `aligned` [n, S, S, 3] uint8 -> [n, 3, s, s] float32.
+    `pixels` of n squares -> [n, 3, s, s] float32. Rows first, rounded to grey levels after each direction. The weights
+    [s, side] are whole numbers of 2**-22: `coarse` holds their multiples of 2**-14 and `fine` the rest, so that
+    each sum is exact in float32.
     """
     tape = Tape("scale")
-    aligned = tape.input("aligned", np.uint8, "n", "S", "S", 3)
-    across, down = tape.input("across", np.float32, "S", "s"), tape.input("down", np.float32, "s", "S")
+    planes = tape.input("pixels", np.uint8, "P", 3).reshape(-1, side, side, 3).cast(np.float32)
+    coarse, fine = (tape.input(name, np.float32, "s", side) for name in ("coarse", "fine"))
     mean, std = (tape.input(name, np.float32, 3).reshape(1, 3, 1, 1) for name in ("mean", "std"))
-    planes = aligned.cast(np.float32).transpose(0, 3, 1, 2)
 
-    def rounded(value: Value) -> Value:
-        return (value + 0.5).floor().most(0).least(255)
+    def rounded(coarsely: Value, finely: Value) -> Value:
+        level = (coarsely + 0.5).floor()
+        return (level + (coarsely + 0.5 - level + finely).floor()).most(0).least(255)
 
-    small = rounded(down @ rounded(planes @ across))
+    planes = planes.transpose(0, 3, 1, 2)
+    narrow = rounded(planes @ coarse.transpose(1, 0), planes @ fine.transpose(1, 0))
+    small = rounded(coarse @ narrow, fine @ narrow)
     tape.output("pictures", (small / 255 - mean) / std, "n", 3, "s", "s")
     return tape.model()
 
@@ -222,7 +230,7 @@ GRAPHS: dict[str, Callable[[], ModelProto]] = {
     "candidates": candidates,
     "pad": pad,
     "warp": lambda: warp(512),
-    "scale": scale,
+    "scale": lambda: scale(512),
 }
 
 
