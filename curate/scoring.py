@@ -13,6 +13,7 @@ from curate.models.session import Device
 from curate.scorers.columns import IDENTITY, Column, schema
 from curate.scorers.said import Said
 from curate.scorers.scorer import Scorer, of_picture
+from curate.sources.reading import read_together
 from curate.sources.source import Input
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ class OpenScoring:
         """The inputs, read and decoded, so many at a time that they fit into memory; with `words` about them."""
         group: list[_Read] = []
         pixels = 0
-        for item in inputs:
-            row, picture = self._read(item)
+        for item, data in zip(inputs, read_together(inputs), strict=True):
+            row, picture = self._read(item, data)
             said = _said(item, picture) if words and picture is not None else ()
             group.append(_Read(row, picture, said))
             pixels += picture.width * picture.height if picture else 0
@@ -137,13 +138,14 @@ class OpenScoring:
         if group:
             yield group
 
-    def _read(self, item: Input) -> tuple[Row, Picture | None]:
+    def _read(self, item: Input, data: bytes | InputError) -> tuple[Row, Picture | None]:
         """The identity columns, and the picture where there is one."""
         from curate.scorers.decode import TooLargeError, decode
 
         row: Row = {"image": item.image, "status": "unreadable"}
+        if isinstance(data, InputError):
+            return row | {"error": data.message}, None
         try:
-            data = item.read()
             row["sha256"] = hashlib.sha256(data).hexdigest()
             picture = decode(data, max_pixels=MAX_PIXELS)
         except TooLargeError as error:
@@ -206,8 +208,7 @@ def _said(item: Input, picture: Picture) -> tuple[Said, ...]:
     """All that is said of a picture, the surest first: its file, what lies beside it, tables, the data set."""
     from curate.metadata_sidecar import read_sidecars
 
-    beside = read_sidecars(item.path) if item.path is not None else ()
-    return (Said("file", picture.texts), *beside, *item.said)
+    return (Said("file", picture.texts), *read_sidecars(item), *item.said)
 
 
 def _whole_pictures(group: Sequence[_Read]) -> list[Face]:

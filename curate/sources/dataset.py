@@ -14,7 +14,6 @@ Parquet and the hub are streamed: nothing is copied to the cache before the firs
 from __future__ import annotations
 
 import glob
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 from curate.errors import InputError
 from curate.scorers.generation.plain import field_of
 from curate.scorers.said import Said
+from curate.sources.files import common_folder
 from curate.sources.folder import parquet_files
 from curate.sources.listing import open_text_column
-from curate.sources.remote import is_url
+from curate.sources.remote import is_url, shown, source_errors
 from curate.sources.source import Input, Source, absolute, as_text, short_name
 from curate.sources.tables import (
     Columns,
@@ -47,6 +47,7 @@ TEXT_NAMES = (
     "image", "path", "image_path", "file_name", "filename", "file_path", "filepath", "file", "img", "image_file",
     "url", "image_url", "uri",
 )  # fmt: skip
+_SHARD = re.compile(r"(\w+)-\d{5}-of-\d{5}\.parquet")
 # So many footers are fetched to count the rows behind URLs.
 _FOOTERS = 64
 
@@ -67,7 +68,7 @@ def open_saved(path: str, split: str | None = None) -> Source:
     else:
         parts = {str(loaded.split or "train"): loaded}
     chosen = _choose(parts, split, where=as_text(path))
-    files = {}
+    files: dict[str, list[str]] = {}
     for name, part in chosen.items():
         if part._indices is not None:  # of an older `datasets`; the rows are not in the order of the files
             files = {}
@@ -110,16 +111,42 @@ def open_parquet(path: str, split: str | None = None) -> Source:
 
 
 def open_shards(paths: Sequence[str], split: str | None = None) -> Source:
-    """Several `.parquet` files, as the shards of one split, `train`, in the order given.
+    """Several `.parquet` files, as the shards of one split, `train`, in the order given; or one behind a URL.
 
     Raises:
         InputError: one cannot be read, or there is no picture column.
     """
-    files = [absolute(path) for path in paths]
-    folder = os.path.commonpath([str(Path(file).parent) for file in files])
+    files = [path if is_url(path) else absolute(path) for path in paths]
+    folder = as_text(common_folder(files))
+    if any(map(is_url, files)):
+        one = shown(files[0]) if len(files) == 1 else ""
+        name = Path(one).stem if one else short_name("/" + folder.partition("://")[2])
+        return _by_split(name, one or folder, {"train": files}, split)
     with _said_plainly(folder):
         builder = _parquet_builder(files)
-    return _streamed(builder, short_name(folder), as_text(folder), split, where=as_text(folder))
+    return _streamed(builder, short_name(folder), folder, split, where=folder)
+
+
+def open_url_shards(url: str, files: Sequence[str], split: str | None = None) -> Source:
+    """All `.parquet` files below a URL; `NAME-00000-of-00005.parquet` is of the split NAME, others are of `train`.
+
+    Raises:
+        InputError: the first cannot be read, or there is no such split, or no picture column.
+    """
+    parts: dict[str, list[str]] = {}
+    for file in files:
+        named = _SHARD.fullmatch(file.rpartition("/")[2])
+        parts.setdefault(named[1] if named else "train", []).append(file)
+    order = sorted(parts, key=lambda part: (part != "train", part))
+    location = shown(url)
+    return _by_split(
+        short_name("/" + location.partition("://")[2]), location, {p: parts[p] for p in order}, split
+    )
+
+
+def _by_split(name: str, location: str, files: Mapping[str, Sequence[str]], split: str | None) -> Source:
+    chosen = _choose(files, split, where=location)
+    return parquet_source(name, location, chosen, split, where=location)
 
 
 def open_hub(name: str, split: str | None = None) -> Source:
@@ -371,6 +398,9 @@ def _said_plainly(where: str, *, hint: str = "") -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
+        if is_url(where):
+            with source_errors(where):
+                raise
         words = " ".join(str(error).split()) or type(error).__name__
         if "Config name is missing" in words:
             hint = f"curate score {where}:CONFIG"

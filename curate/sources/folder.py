@@ -84,7 +84,7 @@ def walk(root: str) -> Iterator[str]:
                     if not _is_folder(entry):
                         if not is_other(name):
                             files.append(name)
-                    elif not _passed_over(name):
+                    elif not passed_over(name):
                         folders.append(name)
                         if entry.is_symlink():
                             links.add(name)
@@ -108,7 +108,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _passed_over(folder: str) -> bool:
+def passed_over(folder: str) -> bool:
+    """Whether nothing of a folder of this name counts."""
     return folder.startswith(".") or folder == "__MACOSX" or folder.endswith(".scores")
 
 
@@ -119,7 +120,7 @@ def _known(link: str, real_root: str, reached: set[str]) -> bool:
         return True
     if Path(target).is_relative_to(real_root):
         inner = Path(target).relative_to(real_root).parts
-        if not any(map(_passed_over, inner)):
+        if not any(map(passed_over, inner)):
             return True
     if target in reached or any(str(parent) in reached for parent in Path(target).parents):
         return True
@@ -132,5 +133,5 @@ def parquet_files(root: str) -> list[str]:
     return sorted(
         str(path)
         for path in Path(root).rglob("*.parquet")
-        if not any(map(_passed_over, path.relative_to(root).parts))
+        if not any(map(passed_over, path.relative_to(root).parts))
     )

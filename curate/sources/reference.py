@@ -16,9 +16,9 @@ class Remote:
 
     url: str = field(repr=False)
 
-    def read(self) -> bytes:
-        """Its bytes; InputError where they cannot be had."""
-        return read_url(self.url)
+    def read(self, most: int = MAX_BYTES) -> bytes:
+        """Its bytes; InputError where they cannot be had, or are more than `most`."""
+        return read_url(self.url, most=most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class Slice:
     offset: int
     size: int
 
-    def read(self) -> bytes:
-        """The bytes; InputError where they cannot be had, or are too many for a picture."""
-        if self.size > MAX_BYTES:
-            raise InputError(f"the file is too large for a picture: {self.size:,} bytes")
+    def read(self, most: int = MAX_BYTES) -> bytes:
+        """The bytes; InputError where they cannot be had, or are more than `most`."""
+        if self.size > most:
+            raise InputError(f"the file is too large: {self.size:,} bytes, and {most:,} are read")
         if is_url(self.path):
             return read_url(self.path, self.offset, self.size)
         try:
@@ -72,13 +72,15 @@ class Row:
     number: int
     column: str
 
-    def read(self) -> bytes:
-        """The bytes; InputError where they cannot be had."""
+    def read(self, most: int = MAX_BYTES) -> bytes:
+        """The bytes; InputError where they cannot be had, or are more than `most`."""
         from curate.sources.cells import read_cell
 
         data = read_cell(self.path, self.number, self.column)
         if data is None:
             raise InputError("the row holds no picture")
+        if len(data) > most:
+            raise InputError(f"the file is too large: {len(data):,} bytes, and {most:,} are read")
         return data
 
 

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from curate.errors import InputError
+from curate.place import filesystem
+from curate.place import is_url as is_url
 
 MAX_BYTES = 1 << 30
 """The largest file that is read as a picture: twice the raw RGB of the largest picture that is decoded."""
@@ -27,7 +29,7 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 # In their keys `?` and `#` are letters like any other; only what looks like `?name=value` is none.
 _STORES = frozenset(("s3", "s3a", "gs", "gcs", "hf"))
 _PAIRS = re.compile(r"\?[\w.%~-]+=.*", re.DOTALL)
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_WEB = frozenset(("http", "https"))
 _LOGINS = {
     "s3": "aws configure, or AWS_PROFILE=NAME",
     "s3a": "aws configure, or AWS_PROFILE=NAME",
@@ -40,14 +42,9 @@ _TRANSIENT = re.compile(
     "timeout|timedout|connection|disconnect|incompleteread|httpclient|payload", re.IGNORECASE
 )
 
-_systems: dict[tuple[int, str, str], Any] = {}
+_systems: dict[tuple[int, str], Any] = {}
 _lock = threading.Lock()
 T = TypeVar("T")
-
-
-def is_url(text: str) -> bool:
-    """Whether this is a URL and no path."""
-    return _URL.match(text) is not None
 
 
 def scheme_of(url: str) -> str:
@@ -63,9 +60,16 @@ def shown(url: str) -> str:
         return url
     scheme, rest = found[1].lower(), found[2]
     host, slash, path = rest.partition("/")
-    rest = host.rpartition("@")[2] + slash + path
+    if _has_user(scheme, host):
+        rest = host.rpartition("@")[2] + slash + path
     rest = _PAIRS.sub("", rest) if scheme in _STORES else re.split("[?#]", rest, maxsplit=1)[0]
     return f"{scheme}://{rest}"
+
+
+def _has_user(scheme: str, host: str) -> bool:
+    """Whether there is a user, or a password; some stores have a container before the `@`."""
+    user, at, _ = host.rpartition("@")
+    return bool(at) and (scheme in _STORES | _WEB or ":" in user)
 
 
 def check_url(url: str) -> None:
@@ -76,7 +80,7 @@ def check_url(url: str) -> None:
     """
     found = _URL.match(url)
     assert found is not None  # noqa: S101 - whoever asks has seen that it is one
-    if "@" in found[2].partition("/")[0]:
+    if _has_user(found[1].lower(), found[2].partition("/")[0]):
         raise InputError(
             "credentials do not belong into a URL: they are taken from the environment and from profiles",
             where=shown(url),
@@ -92,42 +96,28 @@ def system_of(url: str) -> tuple[Any, str]:
     Raises:
         InputError: nothing here reads such URLs.
     """
-    scheme = scheme_of(url)
-    # In a process that was forked another's connections must not be used.
-    try:
-        import fsspec
-
-        kind = fsspec.get_filesystem_class(scheme)
-        options = kind._get_kwargs_from_urls(url)
-        key = (os.getpid(), scheme, repr(sorted(options.items())))
-        with _lock:
-            system = _systems.get(key)
-            if system is None:
-                system = kind(use_listings_cache=False, skip_instance_cache=True, **options)
-                _systems[key] = system
-    except ImportError:
-        extra = _EXTRAS.get(scheme)
-        hint = f'pip install "curate-faces[{extra}]"' if extra else "docs/sources.md names what is read"
-        raise InputError(
-            f"{scheme}:// needs a package that is not installed", where=shown(url), hint=hint
-        ) from None
-    except ValueError:
-        raise InputError(
-            f"nothing here reads {scheme}://", where=shown(url), hint="s3://, gs://, hf://, https://"
-        ) from None
+    # In a process that was forked, another's connections must not be used; threads share one.
+    key = (os.getpid(), scheme_of(url))
+    with _lock:
+        if key not in _systems:
+            try:
+                _systems[key] = filesystem(url)
+            except InputError as error:
+                raise InputError(error.message, where=shown(url), hint=error.hint) from None
+        system = _systems[key]
     return system, system._strip_protocol(url)
 
 
-def read_url(url: str, start: int = 0, size: int | None = None) -> bytes:
+def read_url(url: str, start: int = 0, size: int | None = None, *, most: int = MAX_BYTES) -> bytes:
     """The bytes of an object, or `size` of them from `start`.
 
     Raises:
-        InputError: they cannot be had, after a few tries; or a whole object is larger than `MAX_BYTES`. The message
-            has no URL: `image` is it.
+        InputError: they cannot be had, after a few tries; or a whole object has more than `most`. The message has no
+            URL: `image` is it.
     """
     check_url(url)
     system, path = system_of(url)
-    end = start + (MAX_BYTES + 1 if size is None else size)
+    end = start + (most + 1 if size is None else size)
     if start == end:
         return b""
 
@@ -147,8 +137,8 @@ def read_url(url: str, start: int = 0, size: int | None = None) -> bytes:
         data = patiently(read)
     except Exception as error:  # of as many kinds as there are stores
         raise InputError(reason(error)) from None
-    if size is None and len(data) > MAX_BYTES:
-        raise InputError(f"the file is too large for a picture: more than {MAX_BYTES:,} bytes")
+    if size is None and len(data) > most:
+        raise InputError(f"the file is too large: more than {most:,} bytes")
     if size is not None and len(data) != size:
         said = (
             "the server does not hand out parts of files" if len(data) > size else "the file ends before it"

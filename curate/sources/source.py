@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -96,8 +97,9 @@ class Source:
     Attributes:
         name: a short name, fit for a file name: the score set is `NAME.scores` if nobody says otherwise.
         kind: what it is.
-        location: an absolute path or a hub id, for the manifest.
+        location: an absolute path, a URL as it may be shown, or a hub id; for the manifest.
         limit: stop after so many inputs.
+        some: there may be more at the location, of which it says nothing.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Source:
     inputs: Callable[[], Iterator[Input]]
     counter: Callable[[], int | None]
     limit: int | None = None
+    some: bool = False
 
     def __iter__(self) -> Iterator[Input]:
         return islice(self._distinct(), self.limit)
@@ -113,7 +116,7 @@ class Source:
     @property
     def partial(self) -> bool:
         """Whether it names some pictures and says nothing of others, so that a set may well hold more."""
-        return self.limit is not None or self.kind == "files" or self.location == "-"
+        return self.limit is not None or self.some or self.kind == "files" or self.location == "-"
 
     def _distinct(self) -> Iterator[Input]:
         """A list, or overlapping arguments, may name a picture twice; it gets one row."""
@@ -122,8 +125,14 @@ class Source:
             return
         named: set[str] = set()
         for item in self.inputs():
-            if item.image not in named:
-                named.add(item.image)
+            image = item.image
+            if isinstance(item.at, Remote) and item.at.url != image and item.at.url not in named:
+                named.add(item.at.url)
+                if image in named:  # what is not shown of them is all that tells them apart
+                    image = f"{image}#{hashlib.sha256(item.at.url.encode()).hexdigest()[:8]}"
+                    item = replace(item, image=image)
+            if image not in named:
+                named.add(image)
                 yield item
 
     @cached_property

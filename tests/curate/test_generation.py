@@ -18,6 +18,7 @@ from curate import InputError, open_scores, score
 from curate.metadata import open_metadata
 from curate.metadata_sidecar import MAX_BYTES, read_sidecars
 from curate.scorers.columns import GENERATION
+from curate.sources.source import file_input
 
 COLUMNS = [column.name for column in GENERATION]
 SETTINGS = (
@@ -222,12 +223,12 @@ def test_metadata_without_its_scorer_is_refused(pictures: Path, tmp_path: Path) 
 def test_sidecars(tmp_path: Path) -> None:
     picture = tmp_path / "a.png"
     noise(picture, 50)
-    assert read_sidecars(str(picture)) == ()
+    assert read_sidecars(file_input(str(picture))) == ()
     (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")  # a detector's boxes
-    assert read_sidecars(str(picture)) == ()
+    assert read_sidecars(file_input(str(picture))) == ()
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfcaf\xe9")
     (tmp_path / "a.json").write_text(json.dumps({"prompt": "a man", "seed": 3}))
-    first, second = read_sidecars(str(picture))
+    first, second = read_sidecars(file_input(str(picture)))
     assert (first.texts.keys(), second.texts) == ({"json"}, {"parameters": "caf\ufffd"})
     for name, make, words in (
         ("b", lambda p: p.symlink_to(tmp_path / "a.txt"), "cannot be read"),
@@ -236,7 +237,7 @@ def test_sidecars(tmp_path: Path) -> None:
         ("e", lambda p: p.write_bytes(b"x" * (MAX_BYTES + 1)), "too large"),
     ):
         make(tmp_path / f"{name}.txt")
-        (said,) = read_sidecars(str(tmp_path / f"{name}.png"))
+        (said,) = read_sidecars(file_input(str(tmp_path / f"{name}.png")))
         assert words in said.errors[0]
         assert not said.texts
 
