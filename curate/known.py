@@ -1,18 +1,20 @@
-"""What a score set holds already, looked up by content."""
+"""What a score set holds already, looked up by content. Sets may have millions of pictures: all of it is tables."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from curate.contents import ContentIndex, Names, bytes_of, words_of
 from curate.errors import InputError
-from curate.place import Place
-from curate.shards import DamagedError, Shard, list_shards, open_shard, read_shard
+from curate.place import Place, Remote
+from curate.shards import DamagedError, Shard, list_shards, read_keys, read_shard
 from curate.sources.source import Input
 
 if TYPE_CHECKING:
@@ -21,14 +23,55 @@ if TYPE_CHECKING:
 _HASHERS = 4
 # So many inputs are read ahead; those of a data set carry their bytes.
 _WINDOW = 64
+# So many files of a set on object storage are looked at at once: each look is a few round trips.
+_LOOKS = 8
+# So many pictures are looked up at once.
+_CHUNK = 1 << 15
+_UNREAD = "0" * 64
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Claims:
-    """The pictures that a shard answers for from now on, with the content they have."""
+    """The pictures that a shard answers for from now on. It pickles small.
 
-    images: list[str] = field(default_factory=list)
-    contents: list[str] = field(default_factory=list)
+    Attributes:
+        table: `image`, and `content`, the 32 bytes of its sha256; a row a picture.
+    """
+
+    table: pl.DataFrame
+
+    def __len__(self) -> int:
+        return self.table.height
+
+    @property
+    def images(self) -> pl.Series:
+        """The names."""
+        return self.table["image"]
+
+    def keys(self) -> pl.DataFrame:
+        """`image` and `sha256`, as the rows of a set have them."""
+        import polars as pl
+
+        return self.table.select("image", pl.col("content").bin.encode("hex").alias("sha256"))
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """How the pictures of a source stand to a set.
+
+    Attributes:
+        claims: what each shard answers for; every shard is there, perhaps with none.
+        new: names of those whose content the set does not hold.
+    """
+
+    claims: Mapping[Place, Claims]
+    new: Names
+
+    def named(self) -> pl.Series:
+        """Every picture of the source."""
+        import polars as pl
+
+        return pl.concat([self.new.series, *(claim.images for claim in self.claims.values())])
 
 
 class Known:
@@ -42,50 +85,76 @@ class Known:
     def __init__(self, folder: Place) -> None:
         self.shards: dict[Place, Shard] = {}
         self.damaged: list[Place] = []
-        self._by_content: dict[str, Place] = {}
-        self._by_image: dict[str, tuple[str, Place]] = {}
-        for path in list_shards(folder):
-            try:
-                # All columns are read: a file that is damaged anywhere is better scored again now.
-                shard, rows = open_shard(path), read_shard(path)
-            except DamagedError:
+        words, names, shards = (
+            [np.empty((0, 4), np.uint64)],
+            [np.empty(0, np.uint64)],
+            [np.empty(0, np.int32)],
+        )
+        for path, look in _looks(list_shards(folder)):
+            if look is None:
                 self.damaged.append(path)
                 continue
+            shard, rows = look
+            held = _usable(rows).select("image", "sha256").unique(maintain_order=True)
+            words.append(words_of(held["sha256"].to_list()))
+            names.append(held["image"].hash().to_numpy())
+            shards.append(np.full(held.height, len(self.shards), np.int32))
             self.shards[path] = shard
-            for image, content in (
-                _usable(rows).select("image", "sha256").unique(maintain_order=True).iter_rows()
-            ):
-                self._by_content.setdefault(content, path)
-                self._by_image[image] = (content, path)
+        self._index = ContentIndex(np.concatenate(words), np.concatenate(names), np.concatenate(shards))
 
-    def claim(self, inputs: Iterable[Input]) -> tuple[dict[Place, Claims], set[str]]:
+    def claim(self, contents: Iterable[tuple[str, str | None]]) -> Claimed:
         """Sort pictures into those whose content is known, by shard, and new ones.
 
-        Content decides: a renamed or copied file is known, a changed one is not. Inputs that could not be
+        Content decides: a renamed or copied file is known, a changed one is not. Pictures that could not be
         read, and those that crashed a worker, count as new: the reason may be gone.
+
+        Args:
+            contents: the name of each picture and the sha256 of its bytes in hex, None where it cannot be read;
+                see `contents_of`.
         """
-        claims = {path: Claims() for path in self.shards}
-        new = set()
-        for image, content in _contents(inputs):
-            own_content, own = self._by_image.get(image, ("", None))
-            path = own if own_content == content else self._by_content.get(content or "")
-            if content is None or path is None:
-                new.add(image)
-            else:
-                claims[path].images.append(image)
-                claims[path].contents.append(content)
-        return claims, new
+        import polars as pl
+
+        parts = [pl.DataFrame(schema={"image": pl.String, "content": pl.Binary, "shard": pl.Int32})]
+        left = iter(contents)
+        while chunk := list(islice(left, _CHUNK)):
+            images = pl.Series("image", [image for image, _ in chunk], pl.String)
+            words = words_of([sha256 or _UNREAD for _, sha256 in chunk])
+            shards = self._index.find(words, images.hash().to_numpy())
+            unread = [sha256 is None for _, sha256 in chunk]
+            shards[unread] = -1
+            content = pl.Series("content", bytes_of(words), pl.Binary)
+            parts.append(pl.DataFrame([images, content, pl.Series("shard", shards)]))
+        asked = pl.concat(parts).sort("shard", maintain_order=True)
+        del parts
+        numbers = np.arange(-1, len(self.shards) + 1)
+        begins = asked["shard"].to_numpy().searchsorted(numbers).tolist()
+        of = [asked[a:b].drop("shard") for a, b in pairwise(begins)]
+        return Claimed(dict(zip(self.shards, map(Claims, of[1:]), strict=True)), Names(of[0]["image"]))
+
+
+def contents_of(inputs: Iterable[Input]) -> Iterator[tuple[str, str | None]]:
+    """The name of each input with the sha256 of its bytes, in hex; None where it cannot be read."""
+    left = iter(inputs)
+    with ThreadPoolExecutor(_HASHERS) as pool:
+        while window := list(islice(left, _WINDOW)):
+            yield from zip([item.image for item in window], pool.map(content, window), strict=True)
+
+
+def content(item: Input) -> str | None:
+    """The sha256 of an input's bytes, in hex; None where it cannot be read."""
+    try:
+        return hashlib.sha256(item.read()).hexdigest()
+    except InputError:
+        return None
 
 
 def answers_for(path: Place, claims: Claims) -> bool:
     """Whether a shard's rows are those of the claims already, no more and no less."""
-    import polars as pl
-
-    keys = pl.read_parquet(io.BytesIO(path.read_bytes()), columns=["image", "sha256", "status"])
-    held = set(_usable(keys).select("image", "sha256").iter_rows())
-    return _usable(keys).height == keys.height and held == set(
-        zip(claims.images, claims.contents, strict=True)
-    )
+    _, keys = read_keys(path)
+    held, wanted = _usable(keys).select("image", "sha256").unique(), claims.keys().unique()
+    if _usable(keys).height != keys.height or held.height != wanted.height:
+        return False
+    return held.join(wanted, on=["image", "sha256"], how="anti").is_empty()
 
 
 def claimed_rows(path: Place, claims: Claims, others: pl.Expr) -> pl.DataFrame:
@@ -104,10 +173,7 @@ def claimed_rows(path: Place, claims: Claims, others: pl.Expr) -> pl.DataFrame:
     # own name is copied from there, a new name from the first of this content.
     first = usable.group_by("sha256", maintain_order=True).agg(pl.col("image").first().alias("first"))
     held = usable.select("image", "sha256", pl.col("image").alias("own")).unique()
-    wanted = pl.DataFrame(
-        {"image": claims.images, "sha256": claims.contents}, schema={"image": pl.String, "sha256": pl.String}
-    )
-    wanted = wanted.join(held, on=["image", "sha256"], how="left", maintain_order="left")
+    wanted = claims.keys().join(held, on=["image", "sha256"], how="left", maintain_order="left")
     wanted = wanted.join(first, on="sha256", how="left", maintain_order="left")
     wanted = wanted.select("image", "sha256", pl.coalesce("own", "first").alias("source"))
     source = usable.rename({"image": "source"})
@@ -116,22 +182,26 @@ def claimed_rows(path: Place, claims: Claims, others: pl.Expr) -> pl.DataFrame:
     return pl.concat([rows, stored.filter(others)])
 
 
+def _looks(
+    paths: Iterable[Place],
+) -> Iterator[tuple[Place, tuple[Shard, pl.DataFrame] | None]]:
+    """Every shard with what it says of itself and its keys; None of a damaged one."""
+
+    def look(path: Place) -> tuple[Shard, pl.DataFrame] | None:
+        try:
+            return read_keys(path)
+        except DamagedError:
+            return None
+
+    paths = list(paths)
+    if not any(isinstance(path, Remote) for path in paths):
+        yield from ((path, look(path)) for path in paths)
+        return
+    with ThreadPoolExecutor(_LOOKS) as pool:
+        yield from zip(paths, pool.map(look, paths), strict=True)
+
+
 def _usable(rows: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
-    return rows.filter((pl.col("status") != "crashed") & pl.col("sha256").is_not_null())
-
-
-def _contents(inputs: Iterable[Input]) -> Iterator[tuple[str, str | None]]:
-    """The name of each input with the sha256 of its bytes; None where it cannot be read."""
-    left = iter(inputs)
-    with ThreadPoolExecutor(_HASHERS) as pool:
-        while window := list(islice(left, _WINDOW)):
-            yield from zip([item.image for item in window], pool.map(_content, window), strict=True)
-
-
-def _content(item: Input) -> str | None:
-    try:
-        return hashlib.sha256(item.read()).hexdigest()
-    except InputError:
-        return None
+    return rows.filter((pl.col("status") != "crashed") & pl.col("sha256").str.contains("^[0-9a-f]{64}$"))

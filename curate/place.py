@@ -96,6 +96,18 @@ class Remote:
         with self._reached() as (system, path):
             system.get_file(path, str(target))
 
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Any]:
+        """The file, to read parts of; only these are fetched. What its content is to blame for is raised as it is."""
+        wrong: Exception | None = None
+        with self._reached() as (system, path), system.open(path, "rb", cache_type="none") as file:
+            try:
+                yield file
+            except (ValueError, KeyError, TypeError) as error:
+                wrong = error
+        if wrong is not None:
+            raise wrong
+
     def write_bytes(self, data: bytes | memoryview, *, new: bool = False) -> None:
         """Write the whole file in one step: a reader sees what was there before, or all of it.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from curate.affect import Tables
+from curate.contents import Names
 from curate.errors import InputError
 from curate.form import Form
-from curate.known import Claims, Known, answers_for
+from curate.known import Claimed, Claims, Known, answers_for, contents_of
 from curate.metadata import Metadata
 from curate.place import Place
 from curate.progress import Progress
@@ -65,7 +66,7 @@ class Plan:
     """
 
     renewals: dict[str, Renewal]
-    new: Collection[str] | None = None
+    new: Names | None = None
 
 
 def make_plan(order: Order, form: Form) -> Plan:
@@ -77,16 +78,16 @@ def make_plan(order: Order, form: Form) -> Plan:
     if not order.known.shards:
         return Plan({})
     # Sources may be larger than memory, so what is remembered between the passes is names.
-    claims, new = order.known.claim(_checked(order))
-    others = _spoken_of_by_nobody(order, new.union(*(claim.images for claim in claims.values())))
+    claimed = order.known.claim(contents_of(_checked(order)))
+    others = _spoken_of_by_nobody(order, claimed)
     renewals = {}
-    for path, claim in claims.items():
+    for path, claim in claimed.claims.items():
         renewal = _renewal(order, form, order.known.shards[path], claim, others)
-        order.progress.kept += len(claim.images) - (len(renewal.images) if renewal else 0)
+        order.progress.kept += len(claim) - (len(renewal.images) if renewal else 0)
         if renewal:
             renewals[path.name] = renewal
     order.on_progress(order.progress)
-    return Plan(renewals, new)
+    return Plan(renewals, claimed.new)
 
 
 def _checked(order: Order) -> Iterator[Input]:
@@ -98,8 +99,8 @@ def _checked(order: Order) -> Iterator[Input]:
             order.on_progress(order.progress)
 
 
-def _spoken_of_by_nobody(order: Order, named: Collection[str]) -> pl.Expr:
-    """True of rows that stay although their picture is not among the `named`.
+def _spoken_of_by_nobody(order: Order, claimed: Claimed) -> pl.Expr:
+    """True of rows that stay although their picture is not among those of the source.
 
     A run on single pictures says nothing of others; one on a folder or a data set says everything of what
     lies there (or lay there, before it was moved), and nothing of pictures that were added from elsewhere.
@@ -108,7 +109,7 @@ def _spoken_of_by_nobody(order: Order, named: Collection[str]) -> pl.Expr:
 
     image = pl.col("image")
     if order.source.partial:
-        return ~image.is_in(list(named))
+        return ~image.is_in(claimed.named().implode())
     if order.source.kind == "list":
         return pl.lit(False)
     inside = [image.str.starts_with(f"{home}{end}") for home in order.homes for end in ("/", os.sep, "#")]
@@ -127,7 +128,7 @@ def _renewal(order: Order, form: Form, shard: Shard, claims: Claims, others: pl.
     if not stale:
         return renewal
     rows = renewal.rows(order.folder)
-    if rows.filter(~pl.col("image").is_in(claims.images)).height:
+    if rows.filter(~pl.col("image").is_in(claims.images.implode())).height:
         raise InputError(
             "the set holds more pictures than were named now, and the options have changed",
             where=str(order.folder),
