@@ -13,12 +13,13 @@ import numpy as np
 
 from curate.affect import Tables, derive, open_tables
 from curate.errors import CurateError, InputError
-from curate.models.session import resolve_device
+from curate.models.session import Profile, resolve_device
 from curate.scorers.columns import suggest
 from curate.scorers.geometry import Geometry
 from curate.scorers.scorer import Scorer, make_scorer
 from curate.scoring import MAX_PIXELS, Batch, FacesKept, MeshKind, Scoring, crashed
-from curate.sources.source import Input, absolute, file_input
+from curate.sources.remote import is_url
+from curate.sources.source import Input, absolute, file_input, url_input
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,6 +41,7 @@ def score_images(
     landmarks: bool = False,
     mesh: MeshKind = "onnx",
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    profile: Profile = "exact",
 ) -> pl.DataFrame:
     """Score pictures here and now, in this process and thread; nothing is written anywhere.
 
@@ -55,6 +57,7 @@ def score_images(
         landmarks: with the column of all 478 landmarks.
         mesh: `mediapipe` takes the original face mesh instead of ours (`onnx`).
         device: `auto` is CUDA where it truly works.
+        profile: `fast` runs networks with fewer bits (docs/profiles.md).
 
     Returns:
         At least a row a picture, in the order of the batch: `item` (UInt32, which picture of the batch it is of),
@@ -69,9 +72,8 @@ def score_images(
         CurateError: a process that was forked off one in which Polars had run: it would wait for ever.
     """
     pictures = _pictures(batch)
-    opened = _opened(
-        _Options(tuple(dict.fromkeys(scorers or DEFAULT_SCORERS)), faces, landmarks, mesh, device)
-    )
+    names = tuple(dict.fromkeys(scorers or DEFAULT_SCORERS))
+    opened = _opened(_Options(names, faces, landmarks, mesh, device, profile))
     return opened.rows([_input(picture) for picture in pictures])
 
 
@@ -82,19 +84,25 @@ class _Options:
     landmarks: bool
     mesh: MeshKind
     device: Literal["auto", "cpu", "cuda"]
+    profile: Profile
 
     def scoring(self) -> Scoring:
         """The same that `curate score` runs."""
-        for name, value, allowed in (("faces", self.faces, FacesKept), ("mesh", self.mesh, MeshKind)):
+        for name, value, allowed in (
+            ("faces", self.faces, FacesKept),
+            ("mesh", self.mesh, MeshKind),
+            ("profile", self.profile, Profile),
+        ):
             words = get_args(allowed)
             if value not in words:
                 raise InputError(
                     f"`{value}` is none of {', '.join(words)}{suggest(value, words)}", where=name
                 )
-        made = [make_scorer(name) for name in self.scorers]
+        device = resolve_device(self.device)
+        made = [make_scorer(name, self.profile, device) for name in self.scorers]
         scorers = tuple(Geometry(self.landmarks) if isinstance(s, Geometry) else s for s in made)
         _no_column_twice(scorers)
-        return Scoring(scorers, faces=self.faces, mesh=self.mesh, device=resolve_device(self.device))
+        return Scoring(scorers, faces=self.faces, mesh=self.mesh, device=device)
 
 
 def _no_column_twice(scorers: Sequence[Scorer]) -> None:
@@ -123,8 +131,8 @@ class _Opened:
         """The rows of these inputs, whatever is wrong with them."""
         import polars as pl
 
-        # A picture that cannot be one gives an empty batch its columns.
-        asked = inputs or [_Unusable("", problem="")]
+        # What is no picture gives an empty batch its columns.
+        asked = inputs or [Input("", problem="an empty batch")]
         with self._turn:
             found = self._scored(Batch(tuple(asked), tuple(scorer.name for scorer in self._scorers)))
         stored = pl.concat(found, how="diagonal")
@@ -176,17 +184,6 @@ class _Decoded(Input):
         return _ppm(pixels.shape[1], pixels.shape[0], pixels.tobytes())
 
 
-@dataclass(frozen=True)
-class _Unusable(Input):
-    """What is no picture, and why."""
-
-    problem: str = ""
-
-    def read(self) -> bytes:
-        """InputError, always."""
-        raise InputError(self.problem)
-
-
 def _ppm(width: int, height: int, pixels: bytes) -> bytes:
     return b"P6 %d %d 255\n" % (width, height) + pixels
 
@@ -213,21 +210,21 @@ def _input(picture: Any) -> Input:
     if isinstance(picture, os.PathLike):
         picture = os.fspath(picture)
     if isinstance(picture, str):
-        return file_input(absolute(picture))
+        return url_input(picture) if is_url(picture) else file_input(absolute(picture))
     if isinstance(picture, bytes | bytearray | memoryview):
         return Input("", data=bytes(picture))
     if isinstance(picture, Image):
         return _Decoded("", pixels=picture)
     if not hasattr(picture, "__array__"):
         problem = "there is no picture" if picture is None else f"not a picture: {type(picture).__name__}"
-        return _Unusable("", problem=problem)
+        return Input("", problem=problem)
     try:
         array = np.asarray(picture)
     except Exception as error:  # a tensor on a GPU, or one that wants gradients
-        return _Unusable("", problem=f"not an array in memory: {error}")
+        return Input("", problem=f"not an array in memory: {error}")
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
         shape = ", ".join(map(str, array.shape))
-        return _Unusable("", problem=f"an array of {array.dtype} ({shape}); {_SHAPE} is wanted")
+        return Input("", problem=f"an array of {array.dtype} ({shape}); {_SHAPE} is wanted")
     return _Decoded("", pixels=array)
 
 

@@ -12,6 +12,7 @@ import polars as pl
 import polars.testing
 import pytest
 from PIL import Image
+from s3server import Bucket
 
 from curate import InputError, ModelError, open_scores, score, score_images
 from curate.images import DEFAULT_SCORERS
@@ -214,3 +215,18 @@ def test_a_forked_worker_opens_its_own_models_or_says_why_it_would_wait_for_ever
     child, parent = done.stdout.splitlines()
     assert said in child
     assert parent == "ok"
+
+
+def test_a_picture_behind_a_url_is_the_picture(s3: Bucket) -> None:
+    url = s3.put("faces/a.png", FACES[0].read_bytes())
+    rows = score_images([url, f"{s3.url}/faces/b.png", FACES[0]])
+    assert rows["status"].to_list() == ["ok", "unreadable", "ok"]
+    assert rows["image"].to_list()[:2] == [url, f"{s3.url}/faces/b.png"]
+    assert rows[0].drop("item", "image").equals(rows[2].drop("item", "image"))
+
+
+def test_the_fast_profile_has_rows_of_its_own() -> None:
+    exact, fast = score_images(FACES[:4]), score_images(FACES[:4], profile="fast")
+    assert exact["box_x"].equals(fast["box_x"]), "the mesh is the same"
+    apart = (exact["au12"] - fast["au12"]).abs()
+    assert 0 < apart.max() < 0.2  # type: ignore[operator]
