@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from curate.affect import Tables, derive, open_tables
+from curate.decoded import MAX_PIXELS
 from curate.errors import CurateError, InputError
 from curate.models.session import Profile, resolve_device
 from curate.scorers.columns import suggest
 from curate.scorers.geometry import Geometry
 from curate.scorers.scorer import Scorer, make_scorer
-from curate.scoring import MAX_PIXELS, Batch, FacesKept, MeshKind, Scoring, crashed
+from curate.scoring import Batch, FacesKept, MeshKind, Scoring, crashed
 from curate.sources.remote import is_url
 from curate.sources.source import Input, absolute, file_input, url_input
 

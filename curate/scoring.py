@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from curate.decoded import Decoded, Row, decoded
 from curate.errors import InputError
 from curate.models.session import Device
 from curate.scorers.columns import IDENTITY, Column, schema
-from curate.scorers.said import Said
 from curate.scorers.scorer import Scorer, of_picture
 from curate.sources.reading import read_together
 from curate.sources.source import Input
@@ -19,21 +19,17 @@ from curate.sources.source import Input
 if TYPE_CHECKING:
     import polars as pl
 
-    from curate.scorers.decode import Picture
     from curate.scorers.face import Face
+    from curate.scorers.mesh import Mesh
 
 FacesKept = Literal["largest", "all"]
 MeshKind = Literal["onnx", "mediapipe"]
 
 # Raised whenever the same file may become other rows: decoding, limits, the order of faces.
 ROWS_VERSION = "1"
-MIN_SIDE = 32
-MAX_PIXELS = 100_000_000
 # Large pictures are worked on in smaller groups, so that a worker's memory does not depend on them.
 _PIXELS_TOGETHER = 32_000_000
 _FACES_TOGETHER = 16
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,74 +89,63 @@ class Scoring:
         return OpenScoring(self)
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """An input that has been read: its identity, the picture where there is one, and what is said of it."""
-
-    row: Row
-    picture: Picture | None
-    said: tuple[Said, ...]
-
-
 class OpenScoring:
-    """A Scoring with its models loaded: a batch in, a frame of rows out."""
+    """A Scoring with its models loaded: a batch in, a frame of rows out.
 
-    def __init__(self, scoring: Scoring) -> None:
+    Args:
+        scoring: what is done.
+        scorers: in the place of its own, which are open by now: the same by names and columns.
+        mesh: in the place of its own.
+        together: faces that the scorers see at once.
+    """
+
+    def __init__(
+        self,
+        scoring: Scoring,
+        scorers: Sequence[Scorer] | None = None,
+        mesh: Mesh | None = None,
+        together: int = _FACES_TOGETHER,
+    ) -> None:
         from curate.scorers.mesh import open_mesh
 
         self._keep_all = scoring.faces == "all"
-        self._by_name = {scorer.name: scorer for scorer in scoring.scorers}
-        self._mesh = open_mesh(scoring.mesh, scoring.device) if scoring.needs_mesh else None
+        self._by_name = {scorer.name: scorer for scorer in scorers or scoring.scorers}
+        self._mesh = mesh
+        if mesh is None and scoring.needs_mesh:
+            self._mesh = open_mesh(scoring.mesh, scoring.device)
+        self._together = together
 
     def __call__(self, batch: Batch) -> pl.DataFrame:
         """Identity columns and those of the batch's scorers; at least one row an input, in their order."""
         import polars as pl
 
-        scorers = [self._by_name[name] for name in batch.scorers]
-        words = any(of_picture(scorer) for scorer in scorers)
-        groups = self._groups(batch.inputs, words)
-        if batch.pictures:
-            return pl.concat([_of_pictures(group, scorers) for group in groups])
-        return pl.concat([self._frame(group, scorers) for group in groups])
+        return pl.concat([self.rows(batch, group) for group in self._groups(batch)])
 
-    def _groups(self, inputs: Sequence[Input], words: bool) -> Iterator[list[_Read]]:
-        """The inputs, read and decoded, so many at a time that they fit into memory; with `words` about them."""
-        group: list[_Read] = []
+    def wants_words(self, batch: Batch) -> bool:
+        """Whether a scorer of the batch wants to know what is said of its pictures."""
+        return any(of_picture(self._by_name[name]) for name in batch.scorers)
+
+    def rows(self, batch: Batch, group: Sequence[Decoded]) -> pl.DataFrame:
+        """The rows of some inputs of a batch that are decoded already."""
+        scorers = [self._by_name[name] for name in batch.scorers]
+        return self._of_pictures(group, scorers) if batch.pictures else self._frame(group, scorers)
+
+    def _groups(self, batch: Batch) -> Iterator[list[Decoded]]:
+        """The inputs, read and decoded, so many at a time that they fit into memory."""
+        words, for_mesh = self.wants_words(batch), self._mesh is not None
+        group: list[Decoded] = []
         pixels = 0
-        for item, data in zip(inputs, read_together(inputs), strict=True):
-            row, picture = self._read(item, data)
-            said = _said(item, picture) if words and picture is not None else ()
-            group.append(_Read(row, picture, said))
-            pixels += picture.width * picture.height if picture else 0
+        for item, data in zip(batch.inputs, read_together(batch.inputs), strict=True):
+            one = decoded(item, data, for_mesh=for_mesh, words=words)
+            group.append(one)
+            pixels += one.picture.width * one.picture.height if one.picture else 0
             if pixels >= _PIXELS_TOGETHER:
                 yield group
                 group, pixels = [], 0
         if group:
             yield group
 
-    def _read(self, item: Input, data: bytes | InputError) -> tuple[Row, Picture | None]:
-        """The identity columns, and the picture where there is one."""
-        from curate.scorers.decode import TooLargeError, decode
-
-        row: Row = {"image": item.image, "status": "unreadable"}
-        if isinstance(data, InputError):
-            return row | {"error": data.message}, None
-        try:
-            row["sha256"] = hashlib.sha256(data).hexdigest()
-            picture = decode(data, max_pixels=MAX_PIXELS)
-        except TooLargeError as error:
-            return row | {"status": "too_large", "error": error.message}, None
-        except InputError as error:
-            return row | {"error": error.message}, None
-        row |= {"width": picture.width, "height": picture.height, "format": picture.format, "status": "ok"}
-        if self._mesh is not None and min(picture.width, picture.height) < MIN_SIDE:
-            reason = (
-                f"{picture.width} x {picture.height} pixels; a face needs at least {MIN_SIDE} x {MIN_SIDE}"
-            )
-            return row | {"status": "too_small", "error": reason}, picture
-        return row, picture
-
-    def _frame(self, group: Sequence[_Read], scorers: Sequence[Scorer]) -> pl.DataFrame:
+    def _frame(self, group: Sequence[Decoded], scorers: Sequence[Scorer]) -> pl.DataFrame:
         found = iter(self._faces([read for read in group if read.row["status"] == "ok"]))
         rows: list[Row] = []
         faces: list[Face] = []
@@ -183,13 +168,31 @@ class OpenScoring:
             decoded += read.picture is not None
         numbers = iter(range(len(faces)))
         scored = [next(numbers) if row["status"] == "ok" else None for row in rows]
-        of_pictures = _answers([s for s in scorers if of_picture(s)], _whole_pictures(group))
-        of_faces = _answers([s for s in scorers if not of_picture(s)], faces)
+        of_pictures = self._answers([s for s in scorers if of_picture(s)], _whole_pictures(group))
+        of_faces = self._answers([s for s in scorers if not of_picture(s)], faces)
         found_columns = {c.name: c for c in (*_spread(of_faces, scored), *_spread(of_pictures, pictures))}
         answers = [found_columns[column.name] for scorer in scorers for column in scorer.columns]
         return _identity_frame(rows).hstack(answers)
 
-    def _faces(self, group: Sequence[_Read]) -> list[list[Face]]:
+    def _of_pictures(self, group: Sequence[Decoded], scorers: Sequence[Scorer]) -> pl.DataFrame:
+        """Image, content and answers of the pictures that could be decoded, a row each."""
+        rows = [read.row for read in group if read.picture is not None]
+        answers = self._answers(scorers, _whole_pictures(group))
+        return _identity_frame(rows).select("image", "sha256").hstack(answers)
+
+    def _answers(self, scorers: Sequence[Scorer], faces: list[Face]) -> pl.DataFrame:
+        """The columns of all scorers, a row a face. Takes the faces out of the list as it goes."""
+        import polars as pl
+
+        parts = [pl.DataFrame(schema=schema([c for scorer in scorers for c in scorer.columns]))]
+        while faces:
+            # What is computed for a face (its aligned picture) is given up with it.
+            some = faces[: self._together]
+            del faces[: self._together]
+            parts.append(pl.DataFrame([series for scorer in scorers for series in _score(scorer, some)]))
+        return pl.concat(parts)
+
+    def _faces(self, group: Sequence[Decoded]) -> list[list[Face]]:
         """The faces of each picture, largest first; the picture itself where no scorer wants a mesh."""
         from curate.scorers.face import Face
 
@@ -204,23 +207,10 @@ class OpenScoring:
         return [sorted(in_picture, key=lambda f: -f.box[2] * f.box[3]) for in_picture in faces]
 
 
-def _said(item: Input, picture: Picture) -> tuple[Said, ...]:
-    """All that is said of a picture, the surest first: its file, what lies beside it, tables, the data set."""
-    from curate.metadata_sidecar import read_sidecars
-
-    return (Said("file", picture.texts), *read_sidecars(item), *item.said)
-
-
-def _whole_pictures(group: Sequence[_Read]) -> list[Face]:
+def _whole_pictures(group: Sequence[Decoded]) -> list[Face]:
     from curate.scorers.face import Face
 
     return [Face(read.picture.pixels, said=read.said) for read in group if read.picture is not None]
-
-
-def _of_pictures(group: Sequence[_Read], scorers: Sequence[Scorer]) -> pl.DataFrame:
-    """Image, content and answers of the pictures that could be decoded, a row each."""
-    rows = [read.row for read in group if read.picture is not None]
-    return _identity_frame(rows).select("image", "sha256").hstack(_answers(scorers, _whole_pictures(group)))
 
 
 def crashed(item: Input, reason: str) -> pl.DataFrame:
@@ -237,19 +227,6 @@ def _identity_frame(rows: Sequence[Row]) -> pl.DataFrame:
 
     types = schema(IDENTITY)
     return pl.DataFrame({name: [row.get(name) for row in rows] for name in types}, schema=types)
-
-
-def _answers(scorers: Sequence[Scorer], faces: list[Face]) -> pl.DataFrame:
-    """The columns of all scorers, a row a face. Takes the faces out of the list as it goes."""
-    import polars as pl
-
-    parts = [pl.DataFrame(schema=schema([c for scorer in scorers for c in scorer.columns]))]
-    while faces:
-        # What is computed for a face (its aligned picture) is given up with it.
-        together = faces[:_FACES_TOGETHER]
-        del faces[:_FACES_TOGETHER]
-        parts.append(pl.DataFrame([series for scorer in scorers for series in _score(scorer, together)]))
-    return pl.concat(parts)
 
 
 def _score(scorer: Scorer, faces: Sequence[Face]) -> list[pl.Series]:

@@ -27,7 +27,6 @@ from curate.errors import CurateError
 
 # One batch is worked on, the next one lies ready: a worker never waits for the parent.
 _QUEUED = 2
-# How far the fastest worker may run ahead of the slowest batch, in batches a worker.
 _AHEAD = 16
 _TRIES_ALONE = 3
 _START_SECONDS = 120.0
@@ -88,12 +87,21 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
         work: what to do.
         workers: how many processes.
         patience: seconds an item may take; a batch may take that for each item and four more.
+        ahead: how far the fastest worker may run ahead of the slowest batch, in batches a worker.
     """
 
-    def __init__(self, work: Work[BatchT, ResultT_co], *, workers: int, patience: float = 15.0) -> None:
+    def __init__(
+        self,
+        work: Work[BatchT, ResultT_co],
+        *,
+        workers: int,
+        patience: float = 15.0,
+        ahead: int = _AHEAD,
+    ) -> None:
         self._work = work
         self._count = workers
         self._patience = patience
+        self._ahead = ahead
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker[BatchT]] = []
         self._waiting: deque[_Job[BatchT]] = deque()
@@ -127,7 +135,7 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
         """Hand out work wherever there is room. True once there is no more to hand out."""
         while True:
             if not self._waiting:
-                if len(self._outcomes) > _AHEAD * self._count:
+                if len(self._outcomes) > self._ahead * self._count:
                     return False
                 new = next(source, None)
                 if new is None:
