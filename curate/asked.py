@@ -11,6 +11,7 @@ from curate.errors import InputError
 from curate.manifest import Manifest, SourceRecord
 from curate.metadata import NONE
 from curate.models.session import Profile, resolve_device
+from curate.place import is_url
 from curate.scorers.generation.scorer import Generation
 from curate.scorers.geometry import Geometry
 from curate.scorers.scorer import Scorer, fingerprint, make_scorer
@@ -36,7 +37,8 @@ class Asked:
         if self.metadata is None:
             before = _had(earlier).get("metadata")
             return before if isinstance(before, str) else None
-        return NONE if str(self.metadata) == NONE else str(Path(self.metadata).absolute())
+        named = str(self.metadata)
+        return named if named == NONE or is_url(named) else str(Path(named).absolute())
 
     def scoring(self, earlier: Manifest | None) -> Scoring:
         """What is done to a picture, as far as it can be said without looking into the set.
@@ -127,10 +129,11 @@ class Asked:
         return self.profile or before
 
 
-def folder_of(source: SourceRecord, earlier: Manifest | None) -> Path | None:
+def folder_of(source: SourceRecord, earlier: Manifest | None) -> Path | str | None:
     """The folder whose own metadata tables count: the one that is scored, or that the set was made from."""
     records = [source, *([earlier.source] if earlier else [])]
-    return next((Path(record.location) for record in records if record.kind == "folder"), None)
+    found = next((record.location for record in records if record.kind == "folder"), None)
+    return found if found is None or is_url(found) else Path(found)
 
 
 def _had(earlier: Manifest | None) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate.errors import InputError
 from curate.metadata_text import NO_TEXT, text_of
+from curate.place import Place
 from curate.scorers.generation.plain import field_of
 from curate.scorers.said import Said
 from curate.sources.source import as_text
@@ -30,7 +31,7 @@ class MetadataTable:
     """What a table says, by picture.
 
     Attributes:
-        path: the file.
+        path: the file, here or at a URL.
         sha256: of its bytes.
         by_content: whether its pictures are named by their sha256.
         first: the first name in it.
@@ -38,7 +39,7 @@ class MetadataTable:
             counted from 1, the header is none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         """Read it; InputError where it cannot be read, or does not say what it is about."""
         self.path = path
         try:
@@ -108,11 +109,11 @@ class MetadataTable:
         return key.lower() if self.by_content else key
 
 
-def _frame(data: bytes, path: Path) -> tuple[pl.DataFrame, str]:
+def _frame(data: bytes, path: Place) -> tuple[pl.DataFrame, str]:
     """The table, and what is wrong with its letters."""
     import polars as pl
 
-    ending = path.suffix.lower()
+    ending = _ending(path)
     if ending not in ENDINGS:
         raise InputError("not a table that is read", where=str(path), hint=f"--metadata TABLE, {_KINDS}")
     wrong = ""
@@ -146,25 +147,29 @@ def _frame(data: bytes, path: Path) -> tuple[pl.DataFrame, str]:
     return frame.with_columns(_plain(name, kind) for name, kind in frame.schema.items()), wrong
 
 
+def _ending(path: Place) -> str:
+    return Path(path.name).suffix.lower()
+
+
 def _separator(ending: str) -> str:
     return "\t" if ending == ".tsv" else ","
 
 
-def _check_separator(text: str, path: Path) -> None:
+def _check_separator(text: str, path: Place) -> None:
     """InputError where the header makes sense with another separator than the ending promises."""
     header = text[:10_000].partition("\n")[0]
 
     def says(separator: str) -> bool:
         return any(name.strip().strip('"').lower() in KEYS for name in header.split(separator))
 
-    own = _separator(path.suffix.lower())
+    own = _separator(_ending(path))
     other = next((s for s in ",;\t|" if s != own and s in header and says(s)), None)
     if other is None or says(own):
         return
     names = {",": "commas", ";": "semicolons (;)", "\t": "tabs", "|": "bars (|)"}
     change = {",": "call it .csv", "\t": "call it .tsv"}.get(other, "save it with commas")
     raise InputError(
-        f"its columns are separated by {names[other]}, and those of a {path.suffix} by {names[own]}",
+        f"its columns are separated by {names[other]}, and those of a {_ending(path)} by {names[own]}",
         where=str(path),
         hint=change,
     )

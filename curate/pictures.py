@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +13,9 @@ from itertools import islice
 from curate.errors import InputError
 from curate.manifest import SourceRecord
 from curate.sources import open_source
-from curate.sources.source import Input
+from curate.sources.remote import is_url, scheme_of
+from curate.sources.source import Input, url_input
+from curate.sources.webdataset import archive_inputs, archive_of
 
 _READERS = 4
 # So many pictures are read ahead.
@@ -28,7 +30,7 @@ class Picture:
 
     Attributes:
         image: what the `image` column says.
-        path: the file, as the operating system knows it; None for a dataset's row that has no file of its own.
+        path: the file, as the operating system knows it; None where the picture is no file of its own here.
         data: its encoded bytes; empty where there is a problem.
         problem: why it cannot be had, in words: it is missing, cannot be read, or is not what was scored.
     """
@@ -47,17 +49,19 @@ def read_pictures(source: SourceRecord, wanted: Mapping[str, str | None]) -> Ite
         wanted: `image` and `sha256` of each, as in the set's columns; None for the content takes whatever is there.
 
     Yields:
-        One `Picture` for each, with its bytes or with what is wrong. Files come in the order of `wanted`, rows of a
-        dataset in the order of the dataset, which is read once.
+        One `Picture` for each, with its bytes or with what is wrong. Files and objects come in the order of `wanted`,
+        then rows of a dataset and members of archives in their own order, each archive looked through once.
 
     Raises:
         InputError: a dataset cannot be opened any more.
     """
-    if source.kind != "dataset":
-        yield from _compared((_file(image) for image in wanted), wanted)
+    single = {image for image in wanted if has_file(source, image) or _is_object(source, image)}
+    yield from _compared((_single(image) for image in wanted if image in single), wanted)
+    left = {image: sha256 for image, sha256 in wanted.items() if image not in single}
+    if not left:
         return
-    left = dict(wanted)
-    for picture in _compared(_rows(source, left), wanted):
+    places = _places(source, left)
+    for picture in _compared(_named(places, left), wanted):
         if picture.problem != CHANGED:  # the rows may have moved: see below
             del left[picture.image]
             yield picture
@@ -66,7 +70,7 @@ def read_pictures(source: SourceRecord, wanted: Mapping[str, str | None]) -> Ite
         if sha256 is not None:
             by_content.setdefault(sha256, []).append(image)
     if by_content:
-        for item in open_source(source.location, split=source.split):
+        for item in places():
             found = _read(item)
             for image in by_content.pop(hashlib.sha256(found.data).hexdigest(), ()):
                 del left[image]
@@ -74,7 +78,20 @@ def read_pictures(source: SourceRecord, wanted: Mapping[str, str | None]) -> Ite
             if not by_content:
                 break
     for image in left:
-        yield Picture(image, None, b"", "the dataset has no such picture any more")
+        what = "archive" if archive_of(image) else "list" if is_url(image) else "dataset"
+        yield Picture(image, None, b"", f"the {what} has no such picture any more")
+
+
+def has_file(source: SourceRecord, image: str) -> bool:
+    """Whether a picture is, or was, a file of its own on this machine."""
+    if is_url(image) or (source.kind == "dataset" and "#" in image and not os.path.lexists(file_of(image))):
+        return False
+    return archive_of(image) is None or os.path.lexists(file_of(image))
+
+
+def all_files(source: SourceRecord, images: Iterable[str]) -> bool:
+    """Whether all of them are; else sizes and links are not to be had without reading."""
+    return all(has_file(source, image) for image in images)
 
 
 def file_of(image: str) -> str:
@@ -84,14 +101,36 @@ def file_of(image: str) -> str:
     return os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), image.encode()))
 
 
-def _file(image: str) -> Input:
-    return Input(image, path=file_of(image))
+def _is_object(source: SourceRecord, image: str) -> bool:
+    """Whether a picture is one that a URL leads to; that of a list may have had more to it than is shown."""
+    if not is_url(image) or archive_of(image) is not None:
+        return False
+    if source.kind == "dataset":
+        return not image.startswith(f"{source.location}#")
+    return source.kind != "list" or scheme_of(image) not in ("http", "https")
 
 
-def _rows(source: SourceRecord, left: Mapping[str, str | None]) -> Iterator[Input]:
-    """The wanted rows of a dataset, by their names; stops at the last."""
+def _single(image: str) -> Input:
+    return url_input(image) if is_url(image) else Input(image, path=file_of(image))
+
+
+def _places(source: SourceRecord, left: Iterable[str]) -> Callable[[], Iterator[Input]]:
+    """All that lies where these rows, members and pictures of lists were."""
+    archives = list(dict.fromkeys(filter(None, map(archive_of, left))))
+    others = any(archive_of(image) is None for image in left)
+
+    def everything() -> Iterator[Input]:
+        yield from archive_inputs([path if is_url(path) else file_of(path) for path in archives])
+        if others:
+            yield from open_source(source.location, split=source.split)
+
+    return everything
+
+
+def _named(places: Callable[[], Iterator[Input]], left: Mapping[str, str | None]) -> Iterator[Input]:
+    """The wanted ones, by their names; stops at the last."""
     missing = len(left)
-    for item in open_source(source.location, split=source.split):
+    for item in places():
         if item.image in left:
             yield item
             missing -= 1

@@ -1,4 +1,4 @@
-"""The files that the app shows: the pictures themselves, and for rows of datasets copies in the user's cache."""
+"""The files that the app shows: the pictures, and copies in the user's cache of what is no file of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 from curate.errors import InputError
 from curate.manifest import SourceRecord
 from curate.models.pack import cache_dir
-from curate.pictures import file_of, read_pictures
+from curate.pictures import file_of, has_file, read_pictures
 from curate.place import replacing
 
 FOLDER = "pictures"
@@ -56,12 +56,18 @@ def keep_pictures(source: SourceRecord, rows: pl.LazyFrame) -> None:
 
 
 def _without_file(source: SourceRecord, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The pictures that are rows of a dataset, or have odd bytes in their names."""
+    """The pictures that are no files of their own, or have odd bytes in their names."""
     image = pl.col("image")
-    odd = image.str.contains(r"\x", literal=True)
-    asked = rows.filter(image.str.contains("#", literal=True) | odd if source.kind == "dataset" else odd)
-    return asked.unique("image", keep="first", maintain_order=True).filter(
-        image.map_elements(lambda name: "#" in name or not _is_text(file_of(name)), return_dtype=pl.Boolean)
+    odd = image.str.contains(r"#|://|\\x")
+    return (
+        rows.filter(odd)
+        .unique("image", keep="first", maintain_order=True)
+        .filter(
+            image.map_elements(
+                lambda name: not has_file(source, name) or not _is_text(file_of(name)),
+                return_dtype=pl.Boolean,
+            )
+        )
     )
 
 

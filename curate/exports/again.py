@@ -13,7 +13,7 @@ from curate.exports.journal import Done, Journal, are_there
 from curate.exports.part import Part
 from curate.exports.place import check_only_ours
 from curate.exports.record import Finished
-from curate.pictures import file_of
+from curate.pictures import file_of, has_file
 
 
 def again(
@@ -72,10 +72,12 @@ def retold(finished: Finished, job: Job, parts: int, *, dry_run: bool, seconds: 
 
 
 def _back(finished: Finished, job: Job) -> bool:
-    """Whether a picture that was left out may be had now. Of a dataset only reading tells."""
-    if job.scores.manifest.source.kind == "dataset":
-        return bool(finished.left_out)
-    return any(os.path.isfile(file_of(image)) for image in finished.left_out)  # noqa: PTH113 - it is many
+    """Whether a picture that was left out may be had now. Of what is no file of its own only reading tells."""
+    source = job.scores.manifest.source
+    return any(
+        not has_file(source, image) or os.path.isfile(file_of(image))  # noqa: PTH113 - it is many
+        for image in finished.left_out
+    )
 
 
 def _journal(finished: Finished, job: Job, format: Format, parts: Sequence[Part]) -> Journal:
@@ -90,14 +92,14 @@ def _journal(finished: Finished, job: Job, format: Format, parts: Sequence[Part]
         "created": finished.record.created,
     }
     images, written = job.pictures["image"], {file.path: file for file in finished.files}
-    local = job.scores.manifest.source.kind != "dataset"
+    source = job.scores.manifest.source
     journal = Journal(job.out, head)
     for part in parts:
         some = [images[number] for number in part.pictures]
         left_out = {image: finished.left_out[image] for image in some if image in finished.left_out}
         if part.pictures and (left_out or not format.copies()):
             for image in some:
-                if local and image not in left_out and not os.path.isfile(file_of(image)):  # noqa: PTH113
+                if image not in left_out and has_file(source, image) and not os.path.isfile(file_of(image)):  # noqa: PTH113
                     raise ExportError(
                         f"is there already; to complete it, this picture would have to be there, too: {image}",
                         where=str(job.out),

@@ -46,7 +46,7 @@ def check_place(scores: ScoreSet, out: Path) -> None:
     here = out.resolve()
     homes = [(scores.folder.resolve(), "the score set")]
     source = scores.manifest.source
-    if source.kind in ("folder", "dataset") and Path(source.location).is_dir():
+    if source.kind in ("folder", "dataset", "webdataset") and Path(source.location).is_dir():
         homes.append((Path(source.location).resolve(), "the folder of the pictures"))
     for home, what in homes:
         if here == home or here in home.parents or home in here.parents:

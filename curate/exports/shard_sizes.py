@@ -8,7 +8,7 @@ from pathlib import Path
 
 from curate.errors import ExportError
 from curate.exports.job import Job
-from curate.pictures import file_of
+from curate.pictures import all_files, file_of
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?i?B)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -61,9 +61,9 @@ def _count(said: re.Match[str]) -> float:
 
 def _bytes(job: Job, size: str) -> list[int]:
     """Of the files, as they are now; a missing one has none."""
-    if job.scores.manifest.source.kind == "dataset":
+    if not all_files(job.scores.manifest.source, job.pictures["image"]):
         raise ExportError(
-            f"rows of a dataset tell their sizes only when they are read, so a shard cannot be {size}",
+            f"pictures that are no files here tell their sizes only when they are read, so a shard cannot be {size}",
             where="--shard-size",
             hint="--shard-size 1000, pictures",
         )

@@ -169,9 +169,8 @@ def list_url(url: str, most: int | None = None) -> tuple[list[str], list[str]]:
     files: list[str] = []
     folders: list[str] = []
     for some, others in _pages(url):
-        # A key may end with a slash, or hold two: what has no name is no file, and is not entered.
-        files += filter(None, some)
-        folders += filter(None, others)
+        files += filter(None, some)  # a key that ends with a slash stands for a folder
+        folders += others
         if most is not None and len(files) > most:
             raise OverflowError
     return sorted(files), sorted(folders)
@@ -181,7 +180,7 @@ def _pages(url: str) -> Iterator[tuple[list[str], list[str]]]:
     """The names of files and of folders in a folder as they come: of a store that has pages, page by page."""
     system, path = system_of(url)
     if scheme_of(url) in ("s3", "s3a"):
-        yield from _pages_of_s3(system, path)
+        yield from _pages_of_s3(system, url.partition("://")[2])
         return
     files: list[str] = []
     folders: list[str] = []
@@ -189,13 +188,13 @@ def _pages(url: str) -> Iterator[tuple[list[str], list[str]]]:
     for entry in patiently(lambda: system.ls(path, detail=True, **fresh)):
         name = entry["name"].rstrip("/").rpartition("/")[2]
         (folders if entry["type"] == "directory" else files).append(name)
-    yield files, folders
+    yield files, list(filter(None, folders))
 
 
 def _pages_of_s3(system: Any, path: str) -> Iterator[tuple[list[str], list[str]]]:
     """As `ls` does, but with no more than the names in memory."""
-    bucket, _, key = path.partition("/")
-    prefix = f"{key}/" if key else ""
+    bucket, slash, key = path.partition("/")
+    prefix = key + slash
     more: dict[str, str] = {}
     while True:
         asked = partial(

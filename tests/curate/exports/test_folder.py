@@ -143,7 +143,7 @@ def test_rows_of_a_dataset_are_copied_by_number_and_cannot_be_linked(tmp_path: P
     assert done.pictures == 12
     assert found == {f"train-{i:08}.png": picture(i) for i in range(12)}
     for dry_run in (True, False):
-        with pytest.raises(ExportError, match="no file that could be linked") as error:
+        with pytest.raises(ExportError, match="no file of its own here that could be linked") as error:
             export(scores, tmp_path / "linked", to="folder", mode="hardlink", dry_run=dry_run)
         assert "--mode copy" in error.value.hint
     assert not (tmp_path / "linked").exists()
