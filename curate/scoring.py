@@ -12,7 +12,7 @@ from curate.decoded import Decoded, Row, decoded
 from curate.errors import InputError
 from curate.models.session import Device
 from curate.scorers.columns import IDENTITY, Column, schema
-from curate.scorers.scorer import Scorer, of_picture
+from curate.scorers.scorer import Scorer, Values, of_picture
 from curate.sources.reading import read_together
 from curate.sources.source import Input
 
@@ -121,6 +121,11 @@ class OpenScoring:
 
         return pl.concat([self.rows(batch, group) for group in self._groups(batch)])
 
+    @property
+    def looks_for_faces(self) -> bool:
+        """Whether pictures are searched for faces, and may be too small for that."""
+        return self._mesh is not None
+
     def wants_words(self, batch: Batch) -> bool:
         """Whether a scorer of the batch wants to know what is said of its pictures."""
         return any(of_picture(self._by_name[name]) for name in batch.scorers)
@@ -132,11 +137,11 @@ class OpenScoring:
 
     def _groups(self, batch: Batch) -> Iterator[list[Decoded]]:
         """The inputs, read and decoded, so many at a time that they fit into memory."""
-        words, for_mesh = self.wants_words(batch), self._mesh is not None
+        words = self.wants_words(batch)
         group: list[Decoded] = []
         pixels = 0
         for item, data in zip(batch.inputs, read_together(batch.inputs), strict=True):
-            one = decoded(item, data, for_mesh=for_mesh, words=words)
+            one = decoded(item, data, for_mesh=self.looks_for_faces, words=words)
             group.append(one)
             pixels += one.picture.width * one.picture.height if one.picture else 0
             if pixels >= _PIXELS_TOGETHER:
@@ -189,8 +194,15 @@ class OpenScoring:
             # What is computed for a face (its aligned picture) is given up with it.
             some = faces[: self._together]
             del faces[: self._together]
-            parts.append(pl.DataFrame([series for scorer in scorers for series in _score(scorer, some)]))
+            parts.append(
+                pl.DataFrame([column for columns in self._scored(scorers, some) for column in columns])
+            )
         return pl.concat(parts)
+
+    def _scored(self, scorers: Sequence[Scorer], faces: Sequence[Face]) -> Iterator[list[pl.Series]]:
+        """The columns of each scorer."""
+        for scorer in scorers:
+            yield series_of(scorer, scorer.score(faces), len(faces))
 
     def _faces(self, group: Sequence[Decoded]) -> list[list[Face]]:
         """The faces of each picture, largest first; the picture itself where no scorer wants a mesh."""
@@ -229,10 +241,10 @@ def _identity_frame(rows: Sequence[Row]) -> pl.DataFrame:
     return pl.DataFrame({name: [row.get(name) for row in rows] for name in types}, schema=types)
 
 
-def _score(scorer: Scorer, faces: Sequence[Face]) -> list[pl.Series]:
-    values = scorer.score(faces)
+def series_of(scorer: Scorer, values: Values, count: int) -> list[pl.Series]:
+    """What a scorer said of `count` faces as its columns; InputError where it is not what it promised."""
     names = [column.name for column in scorer.columns]
-    if values.keys() != set(names) or any(len(v) != len(faces) for v in values.values()):
+    if values.keys() != set(names) or any(len(v) != count for v in values.values()):
         raise InputError(
             f"the scorer does not return one value a face for exactly its columns {', '.join(names)}",
             where=scorer.name,

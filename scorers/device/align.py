@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,20 +38,18 @@ class DeviceAligner:
     def align(
         self,
         pictures: Pictures,
-        owners: Sequence[int],
         landmarks: Sequence[NDArray[np.float32]],
-        pixels: Callable[[int], NDArray[np.uint8]],
+        pixels: Sequence[NDArray[np.uint8]],
     ) -> Aligned:
         """The aligned faces.
 
         Args:
-            pictures: where the faces are.
-            owners: which picture each face is in.
+            pictures: the picture of each face.
             landmarks: (478, 3) of each face, normalised.
-            pixels: the pixels of a face's picture on the host, by the face's number.
+            pixels: the same pictures on the host.
         """
         sizes = pictures.size.astype(int)
-        plans = [make_plan(*sizes[i], points) for i, points in zip(owners, landmarks, strict=True)]
+        plans = [make_plan(*size, points) for size, points in zip(sizes, landmarks, strict=True)]
         plain: list[int] = []
         padded: list[int] = []
         others: list[int] = []
@@ -64,13 +62,13 @@ class DeviceAligner:
         for start in range(0, len(plain), self._together):
             some = plain[start : start + self._together]
             chosen = [plan for face in some if (plan := plans[face]) is not None]
-            crops = _crops(pictures.take(np.array([owners[face] for face in some])), chosen)
+            crops = _crops(pictures.take(np.array(some)), chosen)
             parts.append((np.array(some), self._warped(crops, chosen)))
         for some, chosen in self._frames(padded, plans):
-            crops = _crops(pictures.take(np.array([owners[face] for face in some])), chosen)
+            crops = _crops(pictures.take(np.array(some)), chosen)
             parts.append((np.array(some), self._warped(self._framed(crops, chosen), chosen)))
         if others:
-            on_host = np.stack([align(pixels(face), landmarks[face]) for face in others])
+            on_host = np.stack([align(pixels[face], landmarks[face]) for face in others])
             parts.append((np.array(others), to_device(on_host.reshape(-1, 3), self._device)))
         return Aligned(tuple(parts))
 

@@ -81,7 +81,10 @@ class DeviceMesh:
             self._confirm(pictures, jobs[start : start + self._together], faces)
 
     def _detections(self, pictures: Pictures, zoom: float) -> list[list[detection.Detection]]:
-        views = [detection.whole_view(width, height, zoom) for width, height in pictures.size]
+        # Python's numbers, as a picture's shape has them: NumPy's own would make float64 of what is float32.
+        views = [
+            detection.whole_view(width, height, zoom) for width, height in pictures.size.astype(int).tolist()
+        ]
         x = self._look(pictures.inputs() | {"matrix": _inverse(views, detection.SIZE)})["pictures"]
         raw = self._detector({"input": x})
         best = {name: to_host(value) for name, value in self._candidates(raw).items()}
@@ -107,7 +110,7 @@ class DeviceMesh:
         meshes = refine({name: values / np.float32(SIZE) for name, values in out.items()})
         for (i, region), mesh, probability in zip(jobs, meshes, presence, strict=True):
             if probability > MIN_PRESENCE:
-                width, height = pictures.size[i]
+                width, height = (int(n) for n in pictures.size[i])
                 faces[i].append(MeshFace(project(mesh, region, (height, width)), float(probability)))
 
 
