@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.manifest import AffectRecord, LexiconRecord, Manifest
+from curate.mirror import mirrored
 from curate.place import Place, Remote, write_whole
 from curate.recipes.affect import Affect, affect_columns, load_affect
 from curate.recipes.intent import intent_columns
@@ -87,7 +88,7 @@ def open_tables(affect: Path | None = None, words: Path | None = None) -> Tables
 
 
 def tables_of(
-    folder: Path | None,
+    folder: Place | None,
     manifest: Manifest | None,
     affect: str | Path | None = None,
     words: str | Path | None = None,
@@ -100,12 +101,15 @@ def tables_of(
 
     Raises:
         RecipeError: a file cannot be read or makes no sense.
+        InputError: the set lies at a URL that is out of reach.
     """
 
     def path(asked: str | Path | None, record: AffectRecord | LexiconRecord | None, copy: str) -> Path | None:
         if asked is not None:
             return None if str(asked) == SHIPPED else Path(asked)
-        return folder / copy if folder is not None and record is not None and record.file else None
+        if folder is None or record is None or not record.file:
+            return None
+        return folder / copy if isinstance(folder, Path) else mirrored(folder) / copy
 
     had = (manifest.affect, manifest.lexicon) if manifest else (None, None)
     return open_tables(path(affect, had[0], AFFECT_COPY), path(words, had[1], WORDS_COPY))

@@ -13,6 +13,7 @@ import polars as pl
 from curate.affect import Tables, tables_of
 from curate.chosen import check_place, rows_at, source_record, write_chosen
 from curate.errors import InputError, QueryError, RecipeError
+from curate.place import here, place_of
 from curate.recipes.association import DEFAULT_COLUMNS, association
 from curate.recipes.choose import Choice, plan
 from curate.recipes.funnel import REJECTED_BY
@@ -120,7 +121,7 @@ def _apply(
     *,
     overwrite: bool,
 ) -> Applied:
-    target = Path(out) if out is not None else None
+    target = here(out) if out is not None else None
     if target is not None:
         for read in (source, *likes.values()):
             check_place(read, target, overwrite=overwrite)
@@ -184,17 +185,17 @@ def repeat(
     Raises:
         InputError: the set was not chosen by a recipe, or its input has changed or is gone.
     """
-    manifest = open_scores(chosen).manifest
-    said = manifest.choice or {}
+    opened = open_scores(chosen)
+    said = opened.manifest.choice or {}
     if said.get("kind") != "recipe":
         raise InputError(
             "this set was not chosen by a recipe", where=str(chosen), hint="curate apply RECIPE SCORES -o OUT"
         )
     written = parse_recipe(said["recipe"], said["name"])
-    anew = f"curate apply {Path(chosen) / RECIPE} SCORES -o OUT, for the set as it is now"
+    anew = f"curate apply {opened.folder / RECIPE} SCORES -o OUT, for the set as it is now"
     source = _unchanged(said["source"], scores, anew)
     likes = {name: _unchanged(record, None, anew) for name, record in said["like"].items()}
-    tables = tables_of(Path(chosen), manifest)
+    tables = tables_of(opened.folder, opened.manifest)
     if tables.fingerprint != said["tables"]:
         raise InputError(
             "the tables of affect and words are others now",
@@ -206,8 +207,8 @@ def repeat(
 
 def _unchanged(record: Mapping[str, Any], scores: str | Path | None, hint: str) -> ScoreSet:
     """The set that a manifest names, as it was then, wherever it is now."""
-    folder = Path(scores or record["folder"])
-    if not folder.is_dir():
+    folder = place_of(str(scores or record["folder"]))
+    if isinstance(folder, Path) and not folder.is_dir():
         hint = "curate apply --from-manifest CHOSEN SCORES -o OUT, where SCORES is its new place"
         raise InputError("the set that was chosen from is gone", where=str(folder), hint=hint)
     found = open_scores(folder)

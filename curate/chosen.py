@@ -40,7 +40,7 @@ def source_record(source: ScoreSet) -> dict[str, str | int | None]:
         with path.open("rb") as file:
             content.update(hashlib.file_digest(file, "sha256").digest())
     return {
-        "folder": str(source.folder.resolve()),
+        "folder": source.location,
         "sha256": content.hexdigest(),
         "decisions": decided(source.folder),
         "rows": source.manifest.rows,

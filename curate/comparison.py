@@ -96,7 +96,7 @@ def compare(first: str, second: str, scores: Sequence[str | Path]) -> tuple[Comp
     if both.is_empty():
         raise InputError(
             f"{first} and {second} have no face in common",
-            where=" ".join(str(s.folder) for s in opened),
+            where=" ".join(str(s.place) for s in opened),
             hint="score the same pictures with both",
         )
     both = both.drop(f"image:{second}").rename({name: f"{name}:{first}" for name in common})
@@ -135,7 +135,7 @@ def _having(name: str, opened: Sequence[ScoreSet]) -> list[ScoreSet]:
         )
     if len({one.manifest.scorers[name].fingerprint for one in having}) > 1:
         raise InputError(
-            f"{having[0].folder} and {having[1].folder} were scored by different versions of it",
+            f"{having[0].place} and {having[1].place} were scored by different versions of it",
             where=name,
             hint="leave one of them out, or run `curate score` on it again",
         )

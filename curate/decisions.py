@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from curate.errors import InputError
+from curate.mirror import mirror_of
 from curate.place import sync_folder
 from curate.shards import list_shards
 
@@ -55,6 +56,12 @@ def decide(
         raise InputError(f"`{decision}` is no decision", where=str(path), hint="accept or reject")
     if not path.is_dir():
         raise InputError("no such score set", where=str(path), hint="curate score FOLDER")
+    if (url := mirror_of(path)) is not None:
+        raise InputError(
+            "decisions cannot be written to a set at a URL: this is its copy in the cache, which follows it",
+            where=url,
+            hint="copy the set into a folder, decide there, and copy decisions.jsonl back",
+        )
     faces = list(dict.fromkeys(keys))
     if any(sha256 is None for sha256, _ in faces):
         raise InputError(

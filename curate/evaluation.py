@@ -80,7 +80,7 @@ def evaluate(
     presence = [metrics.presence(s) for s in sums[len(intensities) :][: len(presences)]]
     return Evaluation(
         inputs=Inputs(
-            scores=str(opened.folder),
+            scores=str(opened.place),
             source=opened.manifest.source.location,
             scorers=opened.manifest.scorers,
             labels=str(labels),
@@ -139,7 +139,7 @@ def _labelled_pictures(
             f"the score set has none of these pictures: it says {pictures[key][0] if pictures.height else 'nothing'}, "
             f"the labels say {keys.drop_nulls()[0] if keys.count() else 'nothing'}",
             where=str(table.path),
-            hint=f"curate show {opened.folder}",
+            hint=f"curate show {opened.place}",
         )
     once = _once(there, pictures, compared, where=str(table.path))
     labelled = once.filter(pl.any_horizontal(pl.col(list(compared)).is_not_null()))

@@ -201,6 +201,19 @@ def place_of(text: str | Path | Remote) -> Place:
     return Remote(f"{scheme.lower()}://{rest.rstrip('/')}")
 
 
+def here(path: str | Path) -> Path:
+    """A path on this machine, for what is written to folders alone; `Path` would make `s3:/` of `s3://`.
+
+    Raises:
+        InputError: it is a URL.
+    """
+    if is_url(path):
+        name = str(path).rstrip("/").rpartition("/")[2] or "NAME"
+        hint = f"-o {name}, and copy what is written there"
+        raise InputError("only `curate score` writes to a URL", where=str(path), hint=hint)
+    return Path(path)
+
+
 def filesystem(url: str) -> Any:
     """The fsspec file system of a URL, one a process and thread; it remembers no listings.
 

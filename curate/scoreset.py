@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from curate.errors import InputError
 from curate.manifest import Manifest, read_manifest
+from curate.mirror import mirror_of, mirrored
+from curate.place import Place, Remote, place_of
 from curate.shards import list_shards
 
 if TYPE_CHECKING:
@@ -25,12 +27,33 @@ class ScoreSet:
     """What `curate score` writes and everything else reads. Make one with `open_scores`.
 
     Attributes:
-        folder: where it is.
+        folder: where its files are; of a set at a URL, the mirror in the user's cache.
         manifest: how it was made.
+        url: where it lies that is no folder; "" of one that is.
     """
 
     folder: Path
     manifest: Manifest
+    url: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where it lies, as people are told."""
+        return place_of(self.url) if self.url else self.folder
+
+    @property
+    def location(self) -> str:
+        """Where it lies, wherever one stands: a URL or an absolute path."""
+        return self.url or str(self.folder.resolve())
+
+    @property
+    def name(self) -> str:
+        """What it is called, `NAME.scores`."""
+        return self.folder.resolve().name
+
+    def beside(self, name: str) -> Path:
+        """A path beside it; of a set at a URL, in the working directory."""
+        return Path.cwd() / name if self.url else self.folder.resolve().with_name(name)
 
     def stored(self) -> pl.LazyFrame:
         """Its rows as they stand in its files, lazily, with what people decided (`decision`).
@@ -103,19 +126,22 @@ class ScoreSet:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise InputError(
                 f"the score set cannot be read: {reason}",
-                where=str(self.folder),
+                where=str(self.place),
                 hint="run the same `curate score` again: damaged files are scored anew",
             ) from error
 
 
-def open_scores(folder: str | Path) -> ScoreSet:
-    """Open a score set.
+def open_scores(folder: str | Place) -> ScoreSet:
+    """Open a score set. One at a URL (`s3://...`) is mirrored in the user's cache: what has changed is fetched.
 
     Raises:
-        InputError: the folder is not there, or is not a score set.
+        InputError: it is not there, or is not a score set; the storage is out of reach.
     """
-    path = Path(folder)
+    path = place_of(folder)
+    if isinstance(path, Remote):
+        mirror = mirrored(path)
+        return ScoreSet(mirror, read_manifest(mirror), path.url)
     if not path.is_dir():
         hint = f"curate score {path.name.removesuffix(SUFFIX) or 'FOLDER'}"
         raise InputError("no such score set", where=str(folder), hint=hint)
-    return ScoreSet(path, read_manifest(path))
+    return ScoreSet(path, read_manifest(path), mirror_of(path) or "")

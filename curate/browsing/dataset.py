@@ -106,7 +106,7 @@ def import_scores(
         schema = rows.collect_schema()
         if landmarks and LANDMARKS not in schema:
             hint = "curate score SOURCE --landmarks"
-            raise InputError("the set has no landmarks", where=str(opened.folder), hint=hint)
+            raise InputError("the set has no landmarks", where=str(opened.place), hint=hint)
         keep_pictures(opened.manifest.source, rows)
         fields = declared(schema)
         whole = _declare(dataset, fields, folder, recipe=chosen_by(opened), landmarks=landmarks)

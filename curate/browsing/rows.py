@@ -97,7 +97,7 @@ def reading(scores: ScoreSet) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         hint = "run the same `curate score` again: damaged files are scored anew"
         raise InputError(
-            f"the score set cannot be read: {reason}", where=str(scores.folder), hint=hint
+            f"the score set cannot be read: {reason}", where=str(scores.place), hint=hint
         ) from error
 
 

@@ -10,6 +10,7 @@ import typer
 from curate.commands.options import AffectOption, WordsOption
 from curate.errors import RecipeError
 from curate.output import JsonFlag, Output, QuietFlag, typed
+from curate.place import here, place_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,16 +28,19 @@ def apply(
     recipe: Annotated[
         str | None, typer.Argument(help="A built-in recipe, or a .yaml file.", show_default=False)
     ] = None,
-    scores: Annotated[Path | None, typer.Argument(help="A score set.", show_default=False)] = None,
+    scores: Annotated[
+        str | None, typer.Argument(help="A score set: a folder, or a URL.", show_default=False)
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The score set of what is kept.", show_default=False)
+        Path | None,
+        typer.Option("--out", "-o", help="The score set of what is kept.", show_default=False, parser=here),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be kept; write nothing.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each clause lets through.")] = False,
     from_manifest: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="Repeat what a chosen set says of itself, on the same input.", show_default=False),
     ] = None,
     affect: AffectOption = None,
@@ -67,7 +71,7 @@ def apply(
             raise RecipeError(
                 "the manifest says which recipe and which tables; one set may be named, if it has moved",
                 where="--from-manifest",
-                hint=f"curate apply --from-manifest {typed(from_manifest)} -o again.scores",
+                hint=f"curate apply --from-manifest {typed(place_of(from_manifest))} -o again.scores",
             )
         applied = repeat(from_manifest, _target(out, dry_run=dry_run), scores=recipe, overwrite=overwrite)
     elif recipe is not None and scores is not None:

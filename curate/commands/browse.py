@@ -7,13 +7,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.commands.options import ScoresArgument
 from curate.output import JsonFlag, Output, QuietFlag, typed
+from curate.place import place_of
 from curate.progress_bar import progress_bar, rate
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def browse(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
+    scores: ScoresArgument,
     name: Annotated[
         str | None,
         typer.Option(help="Of the FiftyOne dataset [default: the set's own].", show_default=False),
@@ -74,7 +75,7 @@ def browse(
     if at is None:
         output.data(imported.document())
         _tell(imported, output)
-        output.hint(f"curate browse {typed(scores)}", "Next:  ")
+        output.hint(f"curate browse {typed(place_of(scores))}", "Next:  ")
         return
     app = open_app(dataset, at, view=first_view(dataset, opened), remote=remote)
     with contextlib.suppress(KeyboardInterrupt), app as address:  # Ctrl-C is how one leaves

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from curate.commands.options import AffectOption, WordsOption
+from curate.commands.options import AffectOption, ScoresArgument, WordsOption
 from curate.output import JsonFlag, Output, QuietFlag, typed
+from curate.place import place_of
 
 _SAID = {"accept": "accepted", "reject": "rejected", None: "undecided again"}
 
 
 def decide(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
+    scores: ScoresArgument,
     condition: Annotated[
         str, typer.Argument(help="Which faces, as for `curate query`.", metavar="QUERY", show_default=False)
     ],
@@ -78,7 +78,7 @@ def decide(
     would = "would be" if dry_run else "are"
     output.text(f"{changed.height:,} {would} {_SAID[decision]}{_unchanged(found.count - changed.height)}.")
     if changed.height and not dry_run and decision == "accept":
-        output.hint(f"curate apply by-hand {typed(scores)} -o keep.scores", "Next:  ")
+        output.hint(f"curate apply by-hand {typed(place_of(scores))} -o keep.scores", "Next:  ")
 
 
 def _unchanged(count: int) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.commands.options import ScoresArgument
 from curate.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Classes(StrEnum):
 
 
 def evaluate(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
+    scores: ScoresArgument,
     labels: Annotated[
         Path,
         typer.Argument(

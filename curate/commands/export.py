@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from curate.commands.options import ScoresArgument
 from curate.output import INTERRUPTED, JsonFlag, Output, QuietFlag, typed
+from curate.place import here
 from curate.progress_bar import progress_bar, rate
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ class Mode(StrEnum):
 
 
 def export(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
-    out: Annotated[Path, typer.Argument(help="The folder to write.", show_default=False)],
+    scores: ScoresArgument,
+    out: Annotated[Path, typer.Argument(help="The folder to write.", show_default=False, parser=here)],
     to: Annotated[
         str,
         typer.Option(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.commands.options import AffectOption, WordsOption
+from curate.commands.options import AffectOption, ScoresArgument, WordsOption
 from curate.errors import InputError, QueryError
 from curate.output import JsonFlag, Output, QuietFlag, typed
+from curate.place import here, place_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +21,7 @@ _READS = ("status", "prompt", "intent", "intent_p", "intent_rank", "expression",
 
 
 def intent(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
+    scores: ScoresArgument,
     by: Annotated[
         str | None,
         typer.Option(
@@ -32,7 +33,8 @@ def intent(
     affect: AffectOption = None,
     words: WordsOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The whole table, as CSV.", show_default=False)
+        Path | None,
+        typer.Option("--out", "-o", help="The whole table, as CSV.", show_default=False, parser=here),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
     json: JsonFlag = False,
@@ -94,10 +96,11 @@ def intent(
     output.table(columns, _cells(shown, by is not None), right=columns[2 if by is not None else 1 : -1])
     if table.height > shown.height:
         output.hint(
-            f"curate intent {typed(scores)} --by {by} -o table.csv", f"{table.height:,} rows in all: "
+            f"curate intent {typed(place_of(scores))} --by {by} -o table.csv",
+            f"{table.height:,} rows in all: ",
         )
     if by is not None and table.filter(pl.col("group") != ALL_GROUPS).is_empty():
-        output.hint(f"curate intent {typed(scores)} --by {by}", "no group has as many faces: ")
+        output.hint(f"curate intent {typed(place_of(scores))} --by {by}", "no group has as many faces: ")
     if out is not None:
         output.plain(f"written: {out}")
 
@@ -124,7 +127,7 @@ def _cells(table: pl.DataFrame, grouped: bool) -> list[list[str]]:
     return lines
 
 
-def _check(rows: pl.DataFrame, scores: Path) -> None:
+def _check(rows: pl.DataFrame, scores: str) -> None:
     """There is something intended and something measured."""
     if "intent" not in rows.columns or rows["intent"].is_null().all():
         prompts = rows["prompt"].is_not_null().sum() if "prompt" in rows.columns else 0

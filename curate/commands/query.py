@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curate.commands.options import AffectOption, WordsOption
+from curate.commands.options import AffectOption, ScoresArgument, WordsOption
 from curate.output import JsonFlag, Output, QuietFlag
+from curate.place import here
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +25,7 @@ _FIRST = ("image", "face", "expression", "confidence", "temperature")
 
 
 def query(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
+    scores: ScoresArgument,
     condition: Annotated[
         str,
         typer.Argument(
@@ -54,6 +55,7 @@ def query(
             "-o",
             help="Write them: .parquet, .csv, .jsonl, a .txt list of pictures, or a score set (NAME.scores).",
             show_default=False,
+            parser=here,
         ),
     ] = None,
     affect: AffectOption = None,

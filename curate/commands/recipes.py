@@ -9,6 +9,7 @@ import typer
 
 from curate.commands.options import WordsOption
 from curate.output import JsonFlag, Output, QuietFlag, typed
+from curate.place import place_of
 
 app = typer.Typer(
     help="The recipes that come with curate, and your own.", no_args_is_help=True, rich_markup_mode=None
@@ -65,7 +66,7 @@ def show(
 def check(
     recipe: Annotated[str, typer.Argument(help="A .yaml file, or a built-in recipe.", show_default=False)],
     scores: Annotated[
-        Path | None, typer.Argument(help="A score set that it is to fit.", show_default=False)
+        str | None, typer.Argument(help="A score set that it is to fit.", show_default=False)
     ] = None,
     words: WordsOption = None,
     json: JsonFlag = False,
@@ -87,5 +88,5 @@ def check(
     written, steps = run(recipe, scores, words=words)
     output.data({"name": written.name, "sha256": written.sha256, "steps": steps})
     output.plain(f"{written.where} makes sense: {', '.join(steps)}")
-    against = typed(scores) if scores else "SCORES"
+    against = typed(place_of(scores)) if scores else "SCORES"
     output.hint(f"curate apply {typed(Path(recipe))} {against} --dry-run --explain", "Next:  ")

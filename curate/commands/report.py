@@ -7,17 +7,21 @@ from typing import Annotated
 
 import typer
 
+from curate.commands.options import ScoresArgument, short_name
 from curate.output import JsonFlag, Output, QuietFlag
+from curate.place import here
 
 
 def report(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
+    scores: ScoresArgument,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The HTML file [default: NAME.html here].", show_default=False),
+        typer.Option(
+            "--out", "-o", help="The HTML file [default: NAME.html here].", show_default=False, parser=here
+        ),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="Another score set, side by side.", show_default=False)
+        str | None, typer.Option(help="Another score set, side by side.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
     json: JsonFlag = False,
@@ -36,9 +40,8 @@ def report(
     """
     output = Output(json, quiet)
     from curate.reports.report import write_report
-    from curate.scoreset import SUFFIX
 
-    path = out if out is not None else Path(f"{scores.resolve().name.removesuffix(SUFFIX)}.html")
+    path = out if out is not None else Path(f"{short_name(scores)}.html")
     written = write_report(scores, path, against=against, overwrite=overwrite)
     output.data(
         {

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
+from curate.commands.options import ScoresArgument, short_name
 from curate.output import JsonFlag, Output, QuietFlag
+from curate.place import here
 
 
 def sheet(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
+    scores: ScoresArgument,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The PNG [default: NAME.png here].", show_default=False)
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="The PNG [default: NAME.png here].", show_default=False, parser=here
+        ),
     ] = None,
     by: Annotated[
         str, typer.Option(help="A column, or an expression as in queries: numbers make an axis, words rows.")
@@ -44,9 +49,8 @@ def sheet(
     """
     output = Output(json, quiet)
     from curate.reports.sheet import write_sheet
-    from curate.scoreset import SUFFIX
 
-    path = out if out is not None else Path(f"{scores.resolve().name.removesuffix(SUFFIX)}.png")
+    path = out if out is not None else Path(f"{short_name(scores)}.png")
     written = write_sheet(
         scores, path, by=by, rows=rows, columns=columns, where=where, overwrite=overwrite
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from curate.commands.options import ScoresArgument
 from curate.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _HEAD = (
 
 
 def show(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
+    scores: ScoresArgument,
     head: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 10,
     status: Annotated[
         bool, typer.Option("--status", help="Every input that was not scored, with its reason.")
@@ -52,7 +53,7 @@ def show(
     statistics = _statistics(rows)
     output.data(
         {
-            "folder": str(opened.folder),
+            "folder": str(opened.place),
             "manifest": opened.manifest.model_dump(),
             "rows": rows.height,
             "statuses": [{"status": s, "rows": n, "reason": e} for s, n, e in counts],

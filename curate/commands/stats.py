@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.commands.options import AffectOption, WordsOption
+from curate.commands.options import AffectOption, ScoresArgument, WordsOption
 from curate.output import JsonFlag, Output, QuietFlag, typed
 
 if TYPE_CHECKING:
     import polars as pl
 
     from curate.affect import Tables
+    from curate.place import Place
     from curate.recipes.stats import Statistics
     from curate.scoreset import ScoreSet
 
 
 def stats(
-    scores: Annotated[Path, typer.Argument(help="A score set.", show_default=False)],
+    scores: ScoresArgument,
     against: Annotated[
-        Path | None, typer.Option(help="Another score set, beside it.", show_default=False)
+        str | None, typer.Option(help="Another score set, beside it.", show_default=False)
     ] = None,
     with_columns: Annotated[
         list[str] | None,
@@ -89,7 +89,7 @@ class _Told:
     """
 
     name: str
-    folder: Path
+    place: Place
     rows: pl.DataFrame
     stats: Statistics
     warnings: list[str]
@@ -114,18 +114,18 @@ def _told(opened: ScoreSet, tables: Tables, columns: list[str] | None) -> _Told:
         if {"expression", "au12"} & set(record.columns)
     ]
     return _Told(
-        name=opened.folder.resolve().name,
-        folder=opened.folder,
+        name=opened.name,
+        place=opened.place,
         rows=frame,
         stats=statistics(frame, tables.affect, columns),
         warnings=dead_heads(frame, tables.affect),
-        hint=f"curate score {manifest.source.location} -o {typed(opened.folder)} --scorers mesh,quality,lite",
+        hint=f"curate score {manifest.source.location} -o {typed(opened.place)} --scorers mesh,quality,lite",
         scorers=scorers,
     )
 
 
 def _json(told: _Told) -> dict[str, object]:
-    return {"scores": str(told.folder)} | told.stats.as_dict() | {"warnings": told.warnings}
+    return {"scores": str(told.place)} | told.stats.as_dict() | {"warnings": told.warnings}
 
 
 def _notes(told: list[_Told], output: Output) -> None:

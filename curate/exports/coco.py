@@ -53,7 +53,7 @@ class Coco(Format):
     def plan(self, job: Job) -> Sequence[Part]:
         if not {*_BOX, "width", "height"} <= {*job.rows.columns}:
             raise ExportError(
-                "the set has no boxes of faces", where=str(job.scores.folder), hint="--to folder"
+                "the set has no boxes of faces", where=str(job.scores.place), hint="--to folder"
             )
         if self.mode == "reference":
             parts = picture_parts([()] * job.pictures.height)

@@ -38,6 +38,7 @@ from curate.exports.place import check_place, check_sources, list_replaced, look
 from curate.exports.record import Finished, Record, first_left_out, licences, write_record
 from curate.exports.writing import kept_parts, write_parts
 from curate.manifest import now, versions
+from curate.place import here
 from curate.scorers.columns import suggest
 from curate.scoreset import ScoreSet, open_scores
 
@@ -76,12 +77,12 @@ def export(
     """
     started = time.monotonic()
     source = scores if isinstance(scores, ScoreSet) else open_scores(scores)
-    target = Path(out)
+    target = here(out)
     format = make_format(to, options) if isinstance(to, str) else to
     check_place(source, target)
     job = open_job(source, target, where, landmarks=format.wants_landmarks(), overwrite=overwrite)
     if not job.rows.height:
-        raise ExportError("there is no face to hand on", where=str(source.folder), hint="another --where")
+        raise ExportError("there is no face to hand on", where=str(source.place), hint="another --where")
     check_sources(job.pictures["image"], target)
     parts = _ordered(format.plan(job))
     fingerprint = _fingerprint(job, format, where, parts)

@@ -95,7 +95,7 @@ class FiftyOne(Format):
             made = documents(rows.slice(begin, _ROWS), names, number, datetime.now(UTC))
             store.write(dataset, made, (), ())
         dataset.reload()
-        source = {"scores": str(job.scores.folder.resolve()), "format": self.name}
+        source = {"scores": job.scores.location, "format": self.name}
         dataset.info["curate_export"] = source
         dataset.save()
         arrange(dataset, job.rows.columns)

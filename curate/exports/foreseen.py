@@ -11,7 +11,7 @@ from curate.exports.exported import Exported
 from curate.exports.format import Format
 from curate.exports.job import Job
 from curate.exports.part import Part
-from curate.pictures import file_of, read_pictures
+from curate.pictures import file_of, has_file, read_pictures
 
 
 def check_possible(job: Job, format: Format, parts: Sequence[Part]) -> None:
@@ -30,9 +30,11 @@ def check_possible(job: Job, format: Format, parts: Sequence[Part]) -> None:
     if not pictured:
         return
     images = job.pictures["image"]
-    if job.scores.manifest.source.kind == "dataset":
+    source = job.scores.manifest.source
+    without = next((n for n in pictured if not has_file(source, images[n])), None)
+    if without is not None:
         if format.way() != "copy":
-            _check_has_file(job, images[pictured[0]], job.pictures["sha256"][pictured[0]])
+            _check_has_file(job, images[without], job.pictures["sha256"][without])
         return
     device = _existing(job.out).stat().st_dev
     known: dict[str, bool] = {}
@@ -58,7 +60,7 @@ def check_possible(job: Job, format: Format, parts: Sequence[Part]) -> None:
     if not there:
         raise ExportError(
             f"none of the pictures is there any more: {images[pictured[0]]}",
-            where=str(job.scores.folder),
+            where=str(job.scores.place),
             hint="put them back where they were scored, or score them again",
         )
 
@@ -70,13 +72,13 @@ def foreseen(job: Job, format: Format, parts: Sequence[Part], kept: int, seconds
     for number in pictured:
         image = job.pictures["image"][number]
         try:
+            if not has_file(job.scores.manifest.source, image):
+                size = None
+                continue
             found = Path(file_of(image)).stat().st_size
             size = size + found if size is not None and format.copies() else size
         except FileNotFoundError:
-            if job.scores.manifest.source.kind == "dataset":
-                size = None
-            else:
-                job.left_out[image] = "no such file"
+            job.left_out[image] = "no such file"
         except OSError as error:
             job.left_out[image] = f"cannot be read: {(error.strerror or str(error)).lower()}"
     return Exported(
@@ -127,11 +129,11 @@ def _check_room(out: Path, path: str) -> None:
 
 
 def _check_has_file(job: Job, image: str, sha256: str | None) -> None:
-    """That a row of a dataset has a file of its own."""
+    """That a row of a dataset, a member of an archive or an object has a file of its own."""
     picture = next(read_pictures(job.scores.manifest.source, {image: sha256}))
     if picture.problem is None and picture.path is None:
         raise ExportError(
-            "is a row of a dataset and no file that could be linked or named",
+            "is no file of its own here that could be linked or named",
             where=image,
             hint="--mode copy",
         )

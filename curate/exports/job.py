@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from shlex import quote
 
 import polars as pl
@@ -20,6 +20,7 @@ from curate.querying import search
 from curate.recipes.query import parse_condition
 from curate.recipes.sql_names import SOURCE
 from curate.scoreset import ScoreSet
+from curate.sources.webdataset import archive_of, member_of
 
 MANIFEST = "curate-export.json"
 FILES = "curate-export.files.jsonl"
@@ -117,14 +118,16 @@ def readable(name: str) -> str:
 
 
 def picture_name(image: str, format: str | None) -> str:
-    """What a picture is called: its file's name; a row of a dataset by its split and number.
+    """What a picture is called: its file's name; a member of an archive by its own, a row of a dataset by its split and
+    number.
 
     It has an ending that tells a picture: by the column `format`, where the name has none.
     """
     row = re.search(_ROW, image)
     if row is not None:
         return f"{row[1]}-{int(row[2]):08}{ENDINGS.get(format or '', '')}"
-    name = Path(file_of(image)).name
+    inside = archive_of(image) is not None and not os.path.lexists(file_of(image))
+    name = PurePosixPath(member_of(image)).name if inside else Path(file_of(image)).name
     if split_ending(name)[1].lower() not in _KNOWN_ENDINGS:
         name += ENDINGS.get(format or "", "")
     return name
@@ -177,7 +180,7 @@ def _matching(scores: ScoreSet, where: str, schema: dict[str, pl.DataType]) -> p
         query = parse_condition(where, schema, tables.lexicon if tables else None)
     except QueryError as error:
         # A query knows no folders: `curate score SOURCE ...` becomes a command to type.
-        here = f"{quote(scores.manifest.source.location)} -o {quote(str(scores.folder))}"
+        here = f"{quote(scores.manifest.source.location)} -o {quote(str(scores.place))}"
         error.hint = error.hint.replace(SOURCE, here)
         raise
     return search(scores, tables, query).numbers

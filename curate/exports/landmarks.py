@@ -13,6 +13,6 @@ def check_landmarks(job: Job) -> None:
     if LANDMARKS not in job.rows.columns:
         raise ExportError(
             "the set has no landmarks",
-            where=str(job.scores.folder),
+            where=str(job.scores.place),
             hint="curate score SOURCE --landmarks, or leave out --with-landmarks",
         )

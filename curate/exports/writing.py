@@ -99,7 +99,7 @@ def _settle(job: Job, parts: Sequence[Part], journal: Journal) -> None:
         image, why = next(iter(job.left_out.items()))
         raise ExportError(
             f"none of the pictures can be had: {image}: {why}",
-            where=str(job.scores.folder),
+            where=str(job.scores.place),
             hint="put them back as they were scored, or score them again",
         )
     ordinary = [part for part in parts if not part.last]

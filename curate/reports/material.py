@@ -94,7 +94,7 @@ def read_material(folder: str | Path, letter: str = "a") -> Material:
     names = [name for name in scores.schema(scanned).names() if name in _READ]
     rows = tidy(scores.collect(scanned.select(names).sort("image", "face")))
     faces = rows.filter(pl.col("status") == "ok")
-    name = scores.folder.resolve().name
+    name = scores.name
     stats = statistics(rows, tables.affect)
     return Material(scores, name, rows, faces, stats, tables.affect, Album(scores, letter))
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from curate.answerfile import check_answer, write_answer
 from curate.output import visible
+from curate.place import here
 from curate.reports import comparison, intents, provenance, recipe, statuses, units, variety
 from curate.reports.associations import associations
 from curate.reports.duplicates import Duplicates, duplicates
@@ -65,7 +66,7 @@ def write_report(
         ExportError: `out` is there, or cannot be written.
         InputError: a set cannot be read.
     """
-    path = Path(out)
+    path = here(out)
     check_answer(path, overwrite=overwrite)
     first = read_material(scores)
     second = None if against is None else read_material(against, "b")

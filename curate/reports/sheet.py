@@ -13,6 +13,7 @@ import polars as pl
 
 from curate.affect import tables_of
 from curate.errors import InputError, QueryError
+from curate.place import here
 from curate.querying import Matches, search
 from curate.recipes.query import Query, parse, parse_condition
 from curate.reports.sheet_drawing import SIDE, Sheet, Tile, draw, save
@@ -88,7 +89,7 @@ def write_sheet(
         InputError: the set cannot be read; `out` is there, is no PNG or cannot be written; there is nothing to show.
         QueryError: `by` or `where` makes no sense.
     """
-    path = Path(out)
+    path = here(out)
     _check(path, rows, columns, overwrite=overwrite)
     opened = scores if isinstance(scores, ScoreSet) else open_scores(scores)
     schema = dict(opened.schema(opened.scan()))
@@ -107,9 +108,7 @@ def write_sheet(
         [name for name in _SHOWN if name in schema]
     )
     pictures = thumbnails(opened, shown, SIDE)
-    sheet = replace(
-        sheet, title=(f"{opened.folder.resolve().name} by {asked.text.strip()}", *_told(sheet, found, where))
-    )
+    sheet = replace(sheet, title=(f"{opened.name} by {asked.text.strip()}", *_told(sheet, found, where)))
     image = draw(sheet, [_picture(row, pictures) for row in shown.iter_rows(named=True)])
     save(image, sheet, path)
     missing = sum((row["image"], row["face"] or 0) not in pictures for row in shown.iter_rows(named=True))
@@ -205,7 +204,7 @@ def _ranked(found: Matches, computed: dict[str, pl.Expr], asked: Query, by: str 
         what = f"`{asked.text.strip()}` has no value there" if found.count else "no face matches"
         raise InputError(
             f"there is nothing to show: {what}",
-            where=str(found.source.folder),
+            where=str(found.source.place),
             hint="curate show SCORES --status",
         )
     return ranked

@@ -113,9 +113,8 @@ def _out(ctx: Any, source: ScoreSet, recipe: str) -> Path:
         return _place(source, recipe)
     path = Path(os.path.expandvars(said)).expanduser()
     # The server has a working directory of its own, of which the user knows nothing.
-    return path if path.is_absolute() else source.folder.resolve().parent / path
+    return path if path.is_absolute() else source.beside(path.name).parent / path
 
 
 def _place(source: ScoreSet, recipe: str) -> Path:
-    folder = source.folder.resolve()
-    return folder.with_name(f"{folder.name.removesuffix(SUFFIX)}-{recipe}{SUFFIX}")
+    return source.beside(f"{source.name.removesuffix(SUFFIX)}-{recipe}{SUFFIX}")

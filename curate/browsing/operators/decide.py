@@ -129,13 +129,13 @@ def _faces(dataset: Any, source: ScoreSet, ids: list[str]) -> pl.DataFrame:
     if count := int(foreign.sum()):
         raise InputError(
             f"{count:,} of these {'is' if count == 1 else 'are'} not of this score set",
-            where=str(source.folder),
+            where=str(source.place),
             hint="untick what was added by hand; of a set that was scored again, open it again",
         )
     if count := found["sha256"].null_count():
         raise InputError(
             f"{count:,} of these could not be read: there is no content by which a decision could be kept",
-            where=str(source.folder),
+            where=str(source.place),
             hint="untick them",
         )
     return faces.unique(KEY, keep="first", maintain_order=True)
@@ -179,7 +179,7 @@ def _said(source: ScoreSet, decision: str, faces: int, copies: int, there: int, 
     said = f"{faces:,} {'face is' if faces == 1 else 'faces are'} {decision}ed"
     if copies:
         said += f", and {copies:,} byte-identical {'copy' if copies == 1 else 'copies'}"
-    said += f" in {source.folder.name}"
+    said += f" in {source.name}"
     if there and folder is not None:
         said += f"; {there:,} that the recipe rejected {'is' if there == 1 else 'are'} {decision}ed in {folder}, too"
     return said

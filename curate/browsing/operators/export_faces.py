@@ -122,7 +122,7 @@ def _part(ctx: Any, source: ScoreSet) -> pl.Series | None:
     if not len(rows):
         raise ExportError(
             "the faces of the current view are not in the score set",
-            where=str(source.folder),
+            where=str(source.place),
             hint="they were rejected by the recipe; open the set that it was applied to",
         )
     return None if len(rows) == source.manifest.statuses.get("ok") else rows
@@ -168,9 +168,8 @@ def _out(ctx: Any, source: ScoreSet) -> Path:
     if not said:
         return _place(source, ctx.params.get("to") or "export")
     path = Path(os.path.expandvars(said)).expanduser()
-    return path if path.is_absolute() else source.folder.resolve().parent / path
+    return path if path.is_absolute() else source.beside(path.name).parent / path
 
 
 def _place(source: ScoreSet, to: str) -> Path:
-    folder = source.folder.resolve()
-    return folder.with_name(f"{folder.name.removesuffix(SUFFIX)}-{to}")
+    return source.beside(f"{source.name.removesuffix(SUFFIX)}-{to}")

@@ -47,7 +47,7 @@ class FindFaces(FaceOperator):
         if not units:
             raise InputError(
                 "this set has no action units",
-                where=str(source.folder),
+                where=str(source.place),
                 hint="curate score SOURCE measures them",
             )
         asked = _rows(ctx.dataset, source, ids)
@@ -83,7 +83,7 @@ def _rows(dataset: Any, source: ScoreSet, ids: list[str]) -> list[int]:
         rejected = folder is not None and standing(source, faces)["rejected"].any()
         raise InputError(
             f"{_of(missing, len(faces), 'is', 'are')} not in the score set",
-            where=str(source.folder),
+            where=str(source.place),
             hint=f"the recipe rejected them: curate browse {folder} has them all"
             if rejected
             else "choose faces that were scored with it",

@@ -66,7 +66,7 @@ def _search(source: ScoreSet, text: str, sort: str | None) -> tuple[Matches, Que
         asked = parse_condition(text, schema, lexicon)
         order = parse_order(sort, schema, lexicon) if sort and sort.strip() else None
     except QueryError as error:
-        error.hint = error.hint.replace(SOURCE, f"{source.manifest.source.location} -o {source.folder}")
+        error.hint = error.hint.replace(SOURCE, f"{source.manifest.source.location} -o {source.place}")
         raise
     return querying.search(source, tables, asked, order), asked
 
