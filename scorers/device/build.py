@@ -115,7 +115,7 @@ def warp(side: int) -> ModelProto:
         )
         rows.append(left + (right - left) * dx)
     value = rows[0] + (rows[1] - rows[0]) * dy
-    value = tape.where(tape.op("Unsqueeze", seen, tape.constant([3], np.int64)), value, 0)
+    value = tape.where(seen.unsqueeze(3), value, 0)
     tape.output("levels", value.cast(np.uint8).reshape(-1, 3), "Q", 3)
     return tape.model()
 
@@ -142,14 +142,18 @@ def pad() -> ModelProto:
 
     def weights(distance: Value) -> Value:
         k = tape.op("Exp", distance * distance * (tape.constant(-0.5, np.float64) / (sigma * sigma))) / mass
-        far = tape.op("Abs", distance) < reach + 0.5
-        return (k * far.cast(np.float64)).cast(np.float32)
+        return k * (tape.op("Abs", distance) < reach + 0.5).cast(np.float64)
 
+    # SciPy sums in float64. Here whole grey levels, or their sixteenths, times weights cut to so many bits are summed
+    # without any error in float32, and what was cut off by itself: the errors that are left are those of small sums.
     inner = pictures.levels(picture_columns, picture_rows, black=True).transpose(0, 3, 1, 2)
-    down = weights(rows - top - picture_rows.reshape(1, 1, -1))
+    coarse, fine = _split(weights(rows - top - picture_rows.reshape(1, 1, -1)), 16)
+    down = coarse @ inner + fine @ inner
+    sixteenths = (down * 16).floor() / 16
     across = weights(columns - left - picture_columns.reshape(1, -1, 1))
-    down, across = (w.tape.op("Unsqueeze", w, tape.constant([1], np.int64)) for w in (down, across))
-    blurred = down @ inner @ across
+    coarse, fine = _split(across, 12)
+    whole = across.cast(np.float32).unsqueeze(1)
+    blurred = sixteenths @ coarse + (sixteenths @ fine + (down - sixteenths) @ whole)
 
     def ramp(place: Value, length: Value, start: Value, end: Value) -> Value:
         near = place.cast(np.float32) / start.cast(np.float32)
@@ -158,18 +162,22 @@ def pad() -> ModelProto:
         )
 
     mask = ramp(columns, frame_width, left, right).most(ramp(rows, frame_height, top, bottom))
-    mask = tape.op("Unsqueeze", mask, tape.constant([1], np.int64))
+    mask = mask.unsqueeze(1)
     part = pictures.levels(columns - left, rows - top, black=True).transpose(0, 3, 1, 2)
     softened = (blurred - part) * (mask * 3 + 1).most(0).least(1) + part
-    framed = tape.op(
-        "Unsqueeze", (columns < frame_width) & (rows < frame_height), tape.constant([1], np.int64)
-    )
+    framed = ((columns < frame_width) & (rows < frame_height)).unsqueeze(1)
     total = (frame_width * frame_height).reshape(-1, 1)
     median = _median(tape.where(framed, softened, 1e9), ((total - 1) / 2).floor().cast(np.float32))
     faded = (median - softened) * mask.most(0).least(1) + softened
     level = faded.round().most(0).least(255).cast(np.uint8)
     tape.output("levels", level.transpose(0, 2, 3, 1).reshape(-1, 3), "Q", 3)
     return tape.model()
+
+
+def _split(weights: Value, bits: int) -> tuple[Value, Value]:
+    """Weights [n, r, c] as multiples of 2**-bits and the rest, [n, 1, r, c] float32 both."""
+    coarse = (weights * 2**bits).floor() / 2**bits
+    return coarse.cast(np.float32).unsqueeze(1), (weights - coarse).cast(np.float32).unsqueeze(1)
 
 
 def _median(values: Value, rank: Value) -> Value:

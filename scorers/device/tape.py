@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 _OPSET = 17
 _IR = 8
-Operand = "Value | int | float"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,10 @@ class Value:
 
     def transpose(self, *order: int) -> Value:
         return self.tape.op("Transpose", self, perm=list(order))
+
+    def unsqueeze(self, axis: int) -> Value:
+        """A dimension of one more."""
+        return self.tape.op("Unsqueeze", self, self.tape.constant([axis], np.int64))
 
     def column(self, index: int) -> Value:
         """One entry of the last dimension, which goes."""
