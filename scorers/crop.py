@@ -6,6 +6,7 @@ instead of moving the square.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -37,31 +38,66 @@ def face_crop(
     """
     import cv2
 
-    height, width = pixels.shape[:2]
-    fit = rigid_fit(landmarks[None].astype(np.float64) * (width, height, width))
-    scale, rotation = float(fit.scale[0]), fit.rotation[0]
-    x, y, _ = scale * (rotation @ np.array(_CENTRE)) + fit.shift[0]
-    roll = np.arctan2(rotation[1, 0], rotation[0, 0])
-    step = max(SIDE * scale * margin / size, _LEAST)  # pixels of the picture in one of the result
-    across = step * np.array([np.cos(roll), -np.sin(roll)])
-    down = step * np.array([np.sin(roll), np.cos(roll)])
-    half = (size - 1) / 2
-    corner = np.array([x, -y]) - 0.5 - half * (across + down)
-    source = np.stack([across, down, corner], axis=1)
-    shrink = int(step)
-    if shrink > 1:
-        # Bilinear sampling sees four pixels; larger steps need their pixels averaged first.
-        pixels, origin = _shrunk(pixels, source, size, shrink)
-        source[:, 2] -= origin - 0.5
-        source /= shrink
-        source[:, 2] -= 0.5
+    size_of = np.array([pixels.shape[1::-1]])
+    plan = plan_crops(landmarks[None], size_of, size, margin)[0]
+    if plan.factor > 1:
+        pixels = _shrunk(pixels, plan)
     return cv2.warpAffine(
         pixels,
-        source,
+        plan.source,
         (size, size),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     ).astype(np.uint8, copy=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CropPlan:
+    """How a face's square is sampled.
+
+    Attributes:
+        source: (2, 3), from pixels of the result to those of the picture, or of what is left of it.
+        factor: 1, or so many by so many pixels of a part of the picture are averaged first.
+        part: left, top, right, bottom of that part.
+    """
+
+    source: NDArray[np.float64]
+    factor: int
+    part: tuple[int, int, int, int]
+
+    @property
+    def smaller(self) -> tuple[int, int]:
+        """Width and height of the averaged part."""
+        left, top, right, bottom = self.part
+        return max((right - left) // self.factor, 1), max((bottom - top) // self.factor, 1)
+
+
+def plan_crops(
+    landmarks: NDArray[np.floating], sizes: NDArray[np.integer], size: int, margin: float = 1.0
+) -> list[CropPlan]:
+    """The plans of `face_crop` for (N, 478, 3) landmarks in pictures of (N, 2) widths and heights."""
+    scales = np.stack([sizes[:, 0], sizes[:, 1], sizes[:, 0]], axis=1)[:, None]
+    fit = rigid_fit(landmarks.astype(np.float64) * scales)
+    plans = []
+    for scale, rotation, shift, limit in zip(fit.scale.tolist(), fit.rotation, fit.shift, sizes, strict=True):
+        x, y, _ = scale * (rotation @ np.array(_CENTRE)) + shift
+        roll = np.arctan2(rotation[1, 0], rotation[0, 0])
+        step = max(SIDE * scale * margin / size, _LEAST)  # pixels of the picture in one of the result
+        across = step * np.array([np.cos(roll), -np.sin(roll)])
+        down = step * np.array([np.sin(roll), np.cos(roll)])
+        half = (size - 1) / 2
+        corner = np.array([x, -y]) - 0.5 - half * (across + down)
+        source = np.stack([across, down, corner], axis=1)
+        # Bilinear sampling sees four pixels; larger steps need their pixels averaged first.
+        factor = max(int(step), 1)
+        part = (0, 0, int(limit[0]), int(limit[1]))
+        if factor > 1:
+            part = _touched(source, size, factor, limit)
+            source[:, 2] -= np.array(part[:2], np.float64) - 0.5
+            source /= factor
+            source[:, 2] -= 0.5
+        plans.append(CropPlan(source, factor, part))
+    return plans
 
 
 def face_shape(landmarks: NDArray[np.floating], sizes: NDArray[np.integer]) -> NDArray[np.float32]:
@@ -93,18 +129,21 @@ def mirror_points() -> NDArray[np.int16]:
     return stored
 
 
-def _shrunk(
-    pixels: NDArray[np.uint8], source: NDArray[np.float64], size: int, factor: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The part of a picture that the square touches, averaged `factor` by `factor`; and where it began."""
-    import cv2
-
+def _touched(
+    source: NDArray[np.float64], size: int, factor: int, limit: NDArray[np.integer]
+) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part of a picture that a square touches."""
     corners = source @ np.array([[0, size - 1, 0, size - 1], [0, 0, size - 1, size - 1], [1, 1, 1, 1]])
-    limit = np.array([pixels.shape[1], pixels.shape[0]])
     low = np.clip(np.floor(corners.min(axis=1)).astype(int) - factor, 0, limit - 1)
     high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + factor + 1, low + 1, limit)
-    part = pixels[low[1] : high[1], low[0] : high[0]]
-    smaller = (max(part.shape[1] // factor, 1), max(part.shape[0] // factor, 1))
-    part = part[: smaller[1] * factor, : smaller[0] * factor]
-    small = cv2.resize(part, smaller, interpolation=cv2.INTER_AREA)
-    return small.astype(np.uint8, copy=False), low.astype(np.float64)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _shrunk(pixels: NDArray[np.uint8], plan: CropPlan) -> NDArray[np.uint8]:
+    """The part of a picture that the square touches, averaged."""
+    import cv2
+
+    left, top, right, bottom = plan.part
+    width, height = plan.smaller
+    part = pixels[top:bottom, left:right][: height * plan.factor, : width * plan.factor]
+    return cv2.resize(part, plan.smaller, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

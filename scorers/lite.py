@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.models.pack import find_pack
+from curate.models.pack import Network, find_pack
 from curate.models.profile import fast_options, open_network
 from curate.models.session import Device, Profile
 from curate.scorers.answers import action_units, expressions
@@ -18,7 +18,7 @@ from curate.scorers.pose import canonical_face
 from curate.scorers.scorer import MESH_PACK, Values
 
 PACK = "lite"
-_ROLE = "face"
+ROLE = "face"
 
 
 class Lite:
@@ -34,13 +34,13 @@ class Lite:
         """`device` is where it will be opened; see `curate.models.profile` for what `fast` takes there."""
         self.options: Mapping[str, str] = {}
         if profile == "fast":
-            self.options = fast_options(find_pack(PACK), (_ROLE,), device)
+            self.options = fast_options(find_pack(PACK), (ROLE,), device)
 
     def open(self, device: Device) -> None:
         """Load the network; ModelError where its pack is damaged."""
         pack = find_pack(PACK)
-        self._card = pack.network(_ROLE)
-        self._session = open_network(pack, _ROLE, self.options, device)
+        self._card = pack.network(ROLE)
+        self._session = open_network(pack, ROLE, self.options, device)
 
     def score(self, faces: Sequence[Face]) -> Values:
         """One value a face for each column: the mean of the answers to the face and to its mirror image."""
@@ -50,11 +50,15 @@ class Lite:
             "pixels": np.concatenate([x["pixels"], x["pixels"][..., ::-1]]),
             "shape": np.concatenate([shape, mirrored(shape)]).reshape(2 * len(faces), -1),
         }
-        out = self._session.run(both)
-        mean = {name: answers.reshape(2, len(faces), -1).mean(axis=0) for name, answers in out.items()}
+        return self.read(self._session.run(both), self._card)
+
+    @staticmethod
+    def read(out: Mapping[str, NDArray[np.float32]], card: Network) -> Values:
+        """The columns, from the network's answers to N faces and, behind them, to their mirror images."""
+        mean = {name: answers.reshape(2, len(answers) // 2, -1).mean(axis=0) for name, answers in out.items()}
         p = mean["expression"].astype(np.float64)
         p /= p.sum(axis=1, keepdims=True)
-        factor = self._card.outputs["intensity"].factor
+        factor = card.outputs["intensity"].factor
         return action_units(factor * mean["intensity"], mean["presence"]) | expressions(p, p.argmax(axis=1))
 
 
@@ -66,10 +70,15 @@ def network_inputs(faces: Sequence[Face], side: int) -> dict[str, NDArray[np.flo
     for slot, face in zip(pixels, faces, strict=True):
         crop = face_crop(face.pixels, face.mesh, side)
         np.multiply(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32(1 / 255), out=slot[0])
+    return {"pixels": pixels, "shape": shapes(faces)}
+
+
+def shapes(faces: Sequence[Face]) -> NDArray[np.float32]:
+    """(N, 1434): the meshes without pose, less the canonical face."""
     landmarks = np.stack([face.mesh for face in faces])
     sizes = np.array([(face.width, face.height) for face in faces])
     shape = face_shape(landmarks, sizes) - canonical_face().astype(np.float32)
-    return {"pixels": pixels, "shape": shape.reshape(len(faces), -1)}
+    return shape.reshape(len(faces), -1)
 
 
 def mirrored(shape: NDArray[np.float32]) -> NDArray[np.float32]:
