@@ -13,6 +13,7 @@ import numpy as np
 from curate.models.session import Device
 from curate.scorers.face import Face
 from curate.scorers.libreface import LibreFace
+from curate.scorers.lite import Lite
 from curate.scorers.quality import Quality
 from curate.scorers.scorer import Scorer, Values
 from curate.scoring import OpenScoring, Scoring, series_of
@@ -51,7 +52,7 @@ class DeviceScoring(OpenScoring):
         import cv2
 
         from curate.scorers.device.mesh import DeviceMesh
-        from curate.scorers.device.scorers import DeviceLibreFace, StoredMesh
+        from curate.scorers.device.scorers import DeviceLibreFace, DeviceLite, StoredMesh
         from curate.scorers.device.store import Store
 
         cv2.setNumThreads(1)
@@ -62,6 +63,8 @@ class DeviceScoring(OpenScoring):
         for scorer in scoring.scorers:
             if isinstance(scorer, LibreFace):
                 scorers.append(DeviceLibreFace(scorer, self.store, mesh, together))
+            elif isinstance(scorer, Lite):
+                scorers.append(DeviceLite(scorer, self.store))
             else:
                 scorers.append(scorer)
             scorers[-1].open(device)

@@ -39,6 +39,31 @@ class _Pictures:
         size = tape.input("size", np.float64, "n", 2)
         self.width, self.height = (size.column(i).reshape(-1, 1, 1) for i in (0, 1))
 
+    def blocks(self) -> Callable[[Value, Value], Value]:
+        """As `levels`, of a picture of blocks, each averaged as OpenCV's INTER_AREA does; the edge again outside.
+
+        `block_x` and `block_y` [k] are the places in a block, `share` one over their number, and `halves_up` is 1
+        where halves are rounded up (blocks of 2 by 2) and 0 where they become even. `size` counts blocks.
+        """
+        tape = self.tape
+        across, down = (
+            tape.input(name, np.float64, "k").reshape(1, 1, 1, -1) for name in ("block_x", "block_y")
+        )
+        share, halves_up = (tape.input(name, np.float32, 1) for name in ("share", "halves_up"))
+        side = tape.input("side", np.float64, 1)
+
+        def block(x: Value, y: Value) -> Value:
+            inside_x, inside_y = x.least(self.width - 1).most(0), y.least(self.height - 1).most(0)
+            column, row = inside_x.unsqueeze(3) * side + across, inside_y.unsqueeze(3) * side + down
+            index = (self._origin.unsqueeze(3) + row * self._stride.unsqueeze(3) + column).cast(np.int32)
+            found = tape.op("Gather", self.pixels, index, axis=0, dtype=np.uint8).cast(np.float32)
+            mean = tape.op("ReduceSum", found, tape.constant([3], np.int64), keepdims=0) * share
+            return (mean + 0.5).floor() * halves_up + mean.round() * (
+                tape.constant(1, np.float32) - halves_up
+            )
+
+        return block
+
     def levels(self, x: Value, y: Value, *, black: bool) -> Value:
         """float32 grey levels [n, rows, columns, 3] at whole coordinates; outside black, or the edge again."""
         inside_x, inside_y = x.least(self.width - 1).most(0), y.least(self.height - 1).most(0)
@@ -70,13 +95,13 @@ def square(side: int, *, black: bool, scale: float, shift: float) -> ModelProto:
     depth = line(m[6], m[7], m[8])
     w = tape.constant(_STEPS, np.float64) / (depth[0] + depth[1])
     x32, y32 = (((first + rest) * w).round() for first, rest in (line(*m[0:3]), line(*m[3:6])))
-    value = _bilinear_32(pictures, x32, y32, black=black)
+    value = _bilinear_32(lambda x, y: pictures.levels(x, y, black=black), x32, y32)
     value = value.transpose(0, 3, 1, 2) * scale
     tape.output("pictures", value + shift if shift else value, "n", 3, side, side)
     return tape.model()
 
 
-def _bilinear_32(pictures: _Pictures, x32: Value, y32: Value, *, black: bool) -> Value:
+def _bilinear_32(levels: Callable[[Value, Value], Value], x32: Value, y32: Value) -> Value:
     """Grey levels at coordinates in whole 32nds of a pixel, rounded as OpenCV's 15-bit weights round."""
     x, y = (x32 / _STEPS).floor(), (y32 / _STEPS).floor()
     across, down = ((a - b * _STEPS).cast(np.float32).reshape(0, 0, -1, 1) for a, b in ((x32, x), (y32, y)))
@@ -84,7 +109,7 @@ def _bilinear_32(pictures: _Pictures, x32: Value, y32: Value, *, black: bool) ->
     for dy in (0, 1):
         for dx in (0, 1):
             weight = (across if dx else _rest(across)) * (down if dy else _rest(down))
-            term = pictures.levels(x + dx, y + dy, black=black) * weight
+            term = levels(x + dx, y + dy) * weight
             total = term if total is None else total + term
     assert total is not None  # noqa: S101
     return ((total + _STEPS * _STEPS // 2) / (_STEPS * _STEPS)).floor()
@@ -92,6 +117,33 @@ def _bilinear_32(pictures: _Pictures, x32: Value, y32: Value, *, black: bool) ->
 
 def _rest(share: Value) -> Value:
     return share.tape.constant(_STEPS, np.float32) - share
+
+
+def glance(side: int) -> ModelProto:
+    """`crop.face_crop` in grey and its mirror image: [2 n, 1, side, side] float32 in [0, 1], the mirrored ones last.
+
+    `cv2.warpAffine` adds the two halves of a coordinate in 1024ths of a pixel; `matrix` [n, 6] is `CropPlan.source`.
+    """
+    tape = Tape("glance")
+    pictures = _Pictures(tape)
+    levels = pictures.blocks()
+    m = tape.input("matrix", np.float64, "n", 6)
+    m = [m.column(i).reshape(-1, 1, 1) for i in range(6)]
+    x = tape.constant(np.arange(side, dtype=np.float64)[None, None, :], np.float64)
+    y = tape.constant(np.arange(side, dtype=np.float64)[None, :, None], np.float64)
+    half = 1024 // _STEPS // 2
+    x32, y32 = (
+        ((((b * y + c) * 1024).round() + half + (a * x * 1024).round()) / (1024 // _STEPS)).floor()
+        for a, b, c in (m[0:3], m[3:6])
+    )
+    colour = _bilinear_32(levels, x32, y32)
+    # OpenCV's RGB2GRAY: 15-bit weights.
+    grey = (colour.column(0) * 9798 + colour.column(1) * 19235 + colour.column(2) * 3735 + 2**14) / 2**15
+    seen = (grey.floor() * float(np.float32(1 / 255))).unsqueeze(1)
+    backwards = tape.constant(np.arange(side)[::-1].copy(), np.int64)
+    both = tape.op("Concat", seen, tape.op("Gather", seen, backwards, axis=3), axis=0)
+    tape.output("pictures", both, "m", 1, side, side)
+    return tape.model()
 
 
 def warp(side: int) -> ModelProto:
@@ -238,6 +290,7 @@ GRAPHS: dict[str, Callable[[], ModelProto]] = {
     "candidates": candidates,
     "pad": pad,
     "warp": lambda: warp(512),
+    "glance": lambda: glance(96),
     "scale": lambda: scale(512),
 }
 
