@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from curate.scorers.align import SIZE
 from curate.scorers.answers import Answers, action_units, expressions
 from curate.scorers.columns import Column, expression_columns, gaze_columns
 from curate.scorers.face import Face
+from curate.scorers.fast import CarriedMesh, FastNetworks
+from curate.scorers.fast_align import VERSION
 from curate.scorers.mesh import FaceMesh, MeshFace
 from curate.scorers.networks import Networks
 from curate.scorers.scorer import MESH_PACK, Values
@@ -29,7 +31,7 @@ class AlignedMesh(Protocol):
     """Finds the one face of each aligned picture."""
 
     def detect(
-        self, pictures: Sequence[NDArray[np.uint8]], *, max_faces: int, zooms: Sequence[float]
+        self, pictures: Sequence[Any], *, max_faces: int, zooms: Sequence[float]
     ) -> list[list[MeshFace]]:
         """As `FaceMesh.detect`."""
 
@@ -47,7 +49,7 @@ class LibreFace:
         self.options: Mapping[str, str] = {}
         if profile == "fast":
             pack = find_pack(PACK)
-            self.options = fast_options(pack, self.roles(pack), device)
+            self.options = fast_options(pack, self.roles(pack), device) | {"alignment": VERSION}
 
     # The forms a pack may have: networks that see the picture, and heads that see their feature.
     _forms: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -65,6 +67,11 @@ class LibreFace:
         """Load the pack's networks; ModelError where one is missing or damaged."""
         pack = find_pack(PACK)
         roles = self.roles(pack)
+        if device == "cpu" and self.options.get("profile") == "fast":
+            self.use(
+                pack, FastNetworks(pack, roles, self.options), CarriedMesh() if "gaze" in roles else None
+            )
+            return
         networks = Networks(pack, roles, device, self.options)
         self.use(pack, networks, FaceMesh(device) if "gaze" in roles else None)
 
@@ -91,10 +98,12 @@ class LibreFace:
 
     def score(self, faces: Sequence[Face]) -> Values:
         """One value a face for each column."""
+        if isinstance(self._networks, FastNetworks):
+            return self.read(faces)
         return self.read([face.aligned for face in faces])
 
-    def read(self, aligned: Sequence[NDArray[np.uint8]]) -> Values:
-        """The same of aligned faces, (512, 512, 3) uint8 each."""
+    def read(self, aligned: Sequence[Any]) -> Values:
+        """The same of aligned faces, (512, 512, 3) uint8 each; or of what the networks and the mesh take instead."""
         out = self._networks.on_pictures(self._on_pictures, aligned)
         for head in self._heads:
             # Some exports leave the pooling's two empty axes in place.
@@ -107,7 +116,7 @@ class LibreFace:
             values.update(self._gaze(aligned, self._mesh))
         return values
 
-    def _gaze(self, aligned: Sequence[NDArray[np.uint8]], mesh: AlignedMesh) -> Values:
+    def _gaze(self, aligned: Sequence[Any], mesh: AlignedMesh) -> Values:
         """Degrees; NaN where the aligned picture shows no face (libreface then answers for all zeros)."""
         found = mesh.detect(aligned, max_faces=1, zooms=(1,))
         seen = [i for i, faces in enumerate(found) if faces]

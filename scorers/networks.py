@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,7 @@ class Networks:
         self._pack = pack
         self._sessions = {role: open_network(pack, role, options or {}, device) for role in roles}
 
-    def on_pictures(
-        self, roles: Sequence[str], aligned: Sequence[NDArray[np.uint8]]
-    ) -> dict[str, NDArray[np.float32]]:
+    def on_pictures(self, roles: Sequence[str], aligned: Sequence[Any]) -> dict[str, NDArray[np.float32]]:
         """Run several networks on the same faces; networks that want the same input share its making.
 
         Args:
@@ -44,7 +43,7 @@ class Networks:
             outputs.update(self.on_features(role, prepared[wanted]))
         return outputs
 
-    def on_features(self, role: str, x: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def on_features(self, role: str, x: NDArray[np.generic]) -> dict[str, NDArray[np.float32]]:
         """Run one network on what it takes as it is."""
         return self._bounded(role, self._sessions[role].run(x))
 
