@@ -235,8 +235,6 @@ def _matcher(url: str) -> tuple[str, Keep, Keep]:
     parts = url.rstrip("/").split("/")
     first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     root, rest = "/".join(parts[:first]), parts[first:]
-    if first < 3:
-        raise InputError("a bucket is named, not matched", where=shown(url), hint="s3://BUCKET/*.png")
     patterns = [None if part == "**" else re.compile(fnmatch.translate(part)) for part in rest]
 
     def keep(path: str) -> bool:

@@ -36,7 +36,7 @@ from curate.sources.dataset import open_hub, open_parquet, open_saved, open_shar
 from curate.sources.files import common_folder, matches, open_files, open_pattern
 from curate.sources.folder import open_folder, parquet_files, walk
 from curate.sources.listing import open_list
-from curate.sources.remote import check_url, is_url, scheme_of, shown, source_errors
+from curate.sources.remote import check_url, forget_systems, is_url, scheme_of, shown, source_errors
 from curate.sources.source import Source, absolute, as_text
 from curate.sources.webdataset import ENDING, is_packed, open_archives, refuse_packed
 
@@ -66,6 +66,7 @@ def open_source(source: str | Sequence[str], *, split: str | None = None, limit:
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} leaves no pictures", hint="--limit 1")
     forget_cells()
+    forget_systems()
     opened = _open_one(sources[0], split) if len(sources) == 1 else _open_several(sources, split)
     if split is not None and opened.kind != "dataset":
         raise InputError(
@@ -116,6 +117,8 @@ def _open_url(url: str, split: str | None) -> Source:
         return open_hub(dataset[1], split)
     if len(url.partition("://")[2].strip("/")) == 0:
         raise InputError("no bucket is named", where=shown(url), hint="curate score s3://BUCKET/FOLDER")
+    if glob.has_magic(url.partition("://")[2].partition("/")[0]):
+        raise InputError("a bucket is named, not matched", where=shown(url), hint="s3://BUCKET/*.png")
     web = scheme_of(url) in ("http", "https")
     if url.endswith(ENDING) and has_braces(url):
         return _open_archives(_expanded(url), url, some=True)

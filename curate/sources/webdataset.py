@@ -155,6 +155,8 @@ def _members(path: str) -> list[Member]:
             if not Path(path).is_file():
                 raise InputError("not a regular file")
             return list(members(file, os.fstat(file.fileno()).st_size))
+    except FileNotFoundError:
+        raise InputError("no such file") from None
     except OSError as error:
         raise InputError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
 
