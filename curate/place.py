@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import secrets
@@ -151,9 +152,10 @@ class Remote:
             yield system, _bare(self.url)
         except (FileNotFoundError, FileExistsError, InputError):
             raise
-        except PermissionError as error:
-            raise InputError("access is denied", where=self.url, hint=_credentials(self.url)) from error
         except Exception as error:
+            # gcsfs has no PermissionError.
+            if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):
+                raise InputError("access is denied", where=self.url, hint=_credentials(self.url)) from error
             # The libraries' own texts are left out: they quote addresses and, some of them, keys.
             kind = type(error).__name__
             if "Credentials" in kind or "Token" in kind:
@@ -223,6 +225,9 @@ def filesystem(url: str) -> Any:
     import fsspec
 
     scheme = url.partition("://")[0].lower()
+    if _EXTRAS.get(scheme) == "gcs" and not os.environ.get("CURATE_DEBUG"):
+        # It logs whole tracebacks of what it raises all the same.
+        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
     try:
         return fsspec.filesystem(scheme, use_listings_cache=False)
     except ImportError as error:

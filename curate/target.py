@@ -14,6 +14,9 @@ from curate.place import Place, Remote, place_of
 from curate.scoreset import SUFFIX
 from curate.sources.source import Source
 
+# Files cannot be written there, or each would be a commit.
+_READ_ONLY = ("hf", "http", "https")
+
 
 def default_folder(source: Source) -> Path:
     """`NAME.scores` in the working directory; where that is among the pictures, beside their folder."""
@@ -39,6 +42,12 @@ def check_folder(folder: Place, source: SourceRecord, *, partial: bool, overwrit
     Raises:
         InputError: it is a file, holds something else, was made from another source, or was chosen by a recipe.
     """
+    if isinstance(folder, Remote) and folder.url.partition("://")[0] in _READ_ONLY:
+        raise InputError(
+            "a score set cannot be written there",
+            where=str(folder),
+            hint="-o NAME.scores, s3://... or gs://...; curate export --to hf --push shares one on the hub",
+        )
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -241,6 +241,13 @@ def test_a_set_at_a_url_belongs_to_its_source(s3: Bucket, pictures: Path, tmp_pa
         curate.score(str(pictures), f"{s3.url}/something.scores", scorers=["fake"], workers=1)
 
 
+@pytest.mark.parametrize("url", ["hf://datasets/me/faces/a.scores", "https://example.com/a.scores"])
+def test_a_place_that_can_only_be_read_is_refused_before_anything_is_done(url: str, pictures: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written there") as error:
+        curate.score(str(pictures), url, scorers=["fake"], workers=1)
+    assert error.value.where == url
+
+
 def test_a_shard_is_read_as_it_lies_there(far: str) -> None:
     from curate.shards import read_keys, read_shard
 
