@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curate.manifest import AffectRecord, LexiconRecord, Manifest
-from curate.mirror import mirrored
+from curate.mirror import copied
 from curate.place import Place, Remote, write_whole
 from curate.recipes.affect import Affect, affect_columns, load_affect
 from curate.recipes.intent import intent_columns
@@ -109,7 +109,7 @@ def tables_of(
             return None if str(asked) == SHIPPED else Path(asked)
         if folder is None or record is None or not record.file:
             return None
-        return folder / copy if isinstance(folder, Path) else mirrored(folder) / copy
+        return folder / copy if isinstance(folder, Path) else copied(folder / copy)
 
     had = (manifest.affect, manifest.lexicon) if manifest else (None, None)
     return open_tables(path(affect, had[0], AFFECT_COPY), path(words, had[1], WORDS_COPY))

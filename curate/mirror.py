@@ -33,21 +33,56 @@ def mirrored(place: Remote) -> Path:
     Raises:
         InputError: there is no score set; the storage is out of reach; the disk is full.
     """
-    home = cache_dir() / "scores" / hashlib.sha256(place.url.encode()).hexdigest()[:16]
+    home = _home(place)
     folder = home / (re.sub(r"[^\w.-]", "_", place.name).strip(".") or "set")
     files = _listed(place)
     if "manifest.json" not in files:
         what = "this is no score set" if files else "no such score set"
         raise InputError(what, where=str(place), hint=f"curate score SOURCE -o {place}")
+    with _writing(folder), _locked(home):
+        _bring(place, folder, home / _STATE, files)
+    return folder
+
+
+def copied(place: Remote) -> Path:
+    """A small file of a set, as it is now, in the cache.
+
+    Raises:
+        InputError: it is not there; the storage is out of reach; the disk is full.
+    """
+    target = _home(place.parent) / "files" / place.name
+    with _writing(target.parent):
+        _fetch(place, target)
+    return target
+
+
+def _home(place: Remote) -> Path:
+    return cache_dir() / "scores" / hashlib.sha256(place.url.encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Make a folder of the cache, and say in words why it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(home):
-            _bring(place, folder, home / _STATE, files)
+        yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         hint = "make room, or name another folder for the cache in CURATE_CACHE"
         raise InputError(f"cannot be written: {reason}", where=str(folder), hint=hint) from error
-    return folder
+
+
+def _fetch(place: Remote, target: Path) -> None:
+    """Put a file in its place, whole."""
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL}")
+    try:
+        place.download(partial)
+        partial.replace(target)
+    except FileNotFoundError:
+        hint = "the same command again"
+        raise InputError("the score set changed while it was read", where=str(place), hint=hint) from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def mirror_of(folder: Path) -> str | None:
@@ -82,20 +117,8 @@ def _bring(place: Remote, folder: Path, state: Path, files: dict[str, tuple[int,
         return had.get(name) == [size, tag] and path.is_file() and path.stat().st_size == size
 
     def fetch(name: str) -> None:
-        target = folder / name
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL}")
-        target.parent.mkdir(exist_ok=True)
-        try:
-            _at(place, name).download(partial)
-            partial.replace(target)
-        except FileNotFoundError:
-            raise InputError(
-                "the score set changed while it was read",
-                where=str(_at(place, name)),
-                hint="the same command again",
-            ) from None
-        finally:
-            partial.unlink(missing_ok=True)
+        (folder / name).parent.mkdir(exist_ok=True)
+        _fetch(_at(place, name), folder / name)
 
     wanted = [name for name in files if not current(name)]
     gone = [

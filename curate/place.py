@@ -54,9 +54,14 @@ class Remote:
         """The last part without its suffix."""
         return Path(self.name).stem
 
+    @property
+    def parent(self) -> Remote:
+        """The folder that it lies in."""
+        return Remote(self.url.rpartition("/")[0])
+
     def with_name(self, name: str) -> Remote:
         """Another file of the same folder."""
-        return Remote(f"{self.url.rpartition('/')[0]}/{name}")
+        return self.parent / name
 
     def exists(self) -> bool:
         """Whether there is a file or a folder."""

@@ -229,6 +229,23 @@ def test_a_set_is_written_to_a_url_and_goes_on_there(s3: Bucket, pictures: Path)
     assert json.loads(s3.get("made.scores/manifest.json"))["inputs"] == 7
 
 
+def test_a_set_at_a_url_keeps_the_users_own_tables(
+    s3: Bucket, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fetched: list[str]
+) -> None:
+    from curate.recipes.affect import SHIPPED
+
+    mine, out = tmp_path / "mine.yaml", f"{s3.url}/made.scores"
+    mine.write_text(SHIPPED.read_text("utf-8").replace("name: russell-mehrabian", "name: mine"), "utf-8")
+    curate.score(str(pictures), out, scorers=["fake"], workers=1, affect=str(mine))
+    mine.unlink()
+    fetched.clear()
+    assert curate.score(str(pictures), out, scorers=["fake"], workers=1).scored == 0
+    assert fetched[0] == "affect.yaml"
+    manifest = curate.open_scores(out).manifest
+    assert manifest.affect is not None
+    assert manifest.affect.name == "mine"
+
+
 def test_a_set_at_a_url_belongs_to_its_source(s3: Bucket, pictures: Path, tmp_path: Path) -> None:
     out = f"{s3.url}/made.scores"
     curate.score(str(pictures), out, scorers=["fake"], workers=1)
