@@ -185,7 +185,27 @@ def test_parquet_of_the_hub_is_streamed_by_split(hub: Hub) -> None:
     assert "no split `valid`; there are train, test" in hub.list("someone/faces", split="valid")[0]
 
 
-def test_loose_pictures_of_the_hub_are_fetched_by_the_parent(hub: Hub) -> None:
+def test_a_folder_of_the_hub_is_walked_like_any_other(hub: Hub) -> None:
+    for number, name in enumerate(
+        ["faces/b.png", "faces/a.png", "faces/sub/c.png", "faces/x.txt", "other/d.png"]
+    ):
+        path = hub.root / "someone/loose" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(number))
+    url = "hf://datasets/someone/loose/faces"
+    head, *rows = hub.list(url)
+    assert head == f"faces folder {url} 3"
+    assert rows == [
+        f"{url}/{name} {digest(n)} None" for name, n in [("a.png", 1), ("b.png", 0), ("sub/c.png", 2)]
+    ]
+    assert hub.list(f"{url}/b.png")[1:] == [f"{url}/b.png {digest(0)} None"]
+    assert hub.list(f"{url}/*.png")[1:] == rows[:2]
+    assert hub.list("hf://datasets/someone/loose/nothing")[0].startswith(
+        "ERROR hf://datasets/someone/loose/nothing: "
+    )
+
+
+def test_loose_pictures_of_the_hub_are_fetched_where_they_are_scored(hub: Hub) -> None:
     for number in (1, 2):
         path = hub.root / "someone/loose/train" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
