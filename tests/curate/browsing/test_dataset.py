@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from s3server import Bucket
 from scoresets import digest, scores, write_set
 
 import curate
@@ -490,3 +491,20 @@ def test_a_damaged_set_is_said_in_words(folder: Path) -> None:
 
 def test_what_is_imported_fits_json(folder: Path) -> None:
     assert json.loads(json.dumps(again(folder).document()))["samples"] == 13
+
+
+def test_a_set_at_a_url_is_imported_from_its_mirror_and_followed(folder: Path, s3: Bucket) -> None:
+    from curate.browsing.operators.faces import score_set
+
+    def upload() -> str:
+        for path in folder.iterdir():
+            s3.put(f"far.scores/{path.name}", path.read_bytes())
+        return f"{s3.url}/far.scores"
+
+    dataset, imported = import_scores(upload())
+    assert (dataset.name, imported.new) == ("far", 13)
+    rewrite(folder, stored(folder).with_columns(au12=pl.lit(5.0, pl.Float32)))
+    _, imported = import_scores(upload())
+    assert (imported.new, imported.removed) == (0, 0)
+    assert imported.changed > 0
+    assert score_set(dataset).location == f"{s3.url}/far.scores"
