@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +53,21 @@ class _Page:
     parts: list[tuple[Batch, list[Placed] | Failure]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kit:
+    """What takes long to make and is good for many runs."""
+
+    scoring: DeviceScoring
+    shared: SharedPixels
+    decoders: LocalEngine[Job, list[Placed]]
+    thread: ThreadPoolExecutor
+
+
 class DeviceEngine:
     """Runs a Scoring on its device, in this process, with decoders beside it; otherwise as a LocalEngine.
 
-    While the device works on a page of pictures, the decoders fill the next ones.
+    While the device works on a page of pictures, the decoders fill the next ones. Models and decoders end with
+    each run; inside `with DeviceEngine(...) as engine` they stay for the next one.
 
     Args:
         scoring: what is done; its device is where.
@@ -66,6 +77,16 @@ class DeviceEngine:
 
     def __init__(self, scoring: Scoring, *, decoders: int, patience: float = 15.0) -> None:
         self._scoring, self._decoders, self._patience = scoring, decoders, patience
+        self._stack = contextlib.ExitStack()
+        self._kept: _Kit | None = None
+
+    def __enter__(self) -> Self:
+        self._kept = self._stack.enter_context(self._kit())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept = None
+        self._stack.close()
 
     def run(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, pl.DataFrame | Failure]]:
         """Rows in the order of the batches, a part of a batch at a time; a picture that failed comes by itself.
@@ -73,31 +94,41 @@ class DeviceEngine:
         Raises:
             CurateError: a model is missing, CUDA does not open, or decoders cannot be started.
         """
-        with ThreadPoolExecutor(1, thread_name_prefix="device") as device:
-            ring = _Ring(open_on_device(self._scoring), self._scoring.device, self._decoders, device)
-            decoders = LocalEngine(
-                Decoding(ring.shared), workers=self._decoders, patience=self._patience, ahead=_AHEAD
-            )
-            with contextlib.closing(decoders.run(ring.jobs(batches))) as jobs:
-                for job, outcome in jobs:
-                    ring.take(job, outcome)
-                    yield from ring.finished(wait=False)
+        with self._kit() as kit:
+            ring = _Ring(kit, self._scoring.device, _pages(self._scoring.device, self._decoders))
+            for job, outcome in kit.decoders.run(ring.jobs(batches)):
+                ring.take(job, outcome)
+                yield from ring.finished(wait=False)
             yield from ring.finished(wait=True)
+
+    @contextlib.contextmanager
+    def _kit(self) -> Iterator[_Kit]:
+        if self._kept is not None:
+            yield self._kept
+            return
+        device = self._scoring.device
+        scoring = open_on_device(self._scoring)
+        shared = SharedPixels(_pages(device, self._decoders) * _JOBS_A_PAGE[device] * _JOB[device] * _ROOM)
+        decoders = LocalEngine(
+            Decoding(shared), workers=self._decoders, patience=self._patience, ahead=_AHEAD
+        )
+        with ThreadPoolExecutor(1, thread_name_prefix="device") as thread, decoders:
+            yield _Kit(scoring, shared, decoders, thread)
+
+
+def _pages(device: Device, decoders: int) -> int:
+    """How many pages there are: the decoders have at most `_AHEAD` jobs each, and two more lie between them and us."""
+    return -(-(_AHEAD * decoders + 2) // _JOBS_A_PAGE[device]) + _SPARE_PAGES
 
 
 class _Ring:
     """The pages of the shared memory on their way round: free, filled by decoders, read by the device."""
 
-    def __init__(
-        self, scoring: DeviceScoring, device: Device, decoders: int, thread: ThreadPoolExecutor
-    ) -> None:
-        self._scoring, self._thread = scoring, thread
+    def __init__(self, kit: _Kit, device: Device, pages: int) -> None:
+        self._scoring, self._shared, self._thread = kit.scoring, kit.shared, kit.thread
         self._in_job, self._in_page = _JOB[device], _JOBS_A_PAGE[device]
         self._room = self._in_job * _ROOM
-        # The decoders have at most `_AHEAD` jobs each, and two more lie between them and us.
-        count = -(-(_AHEAD * decoders + 2) // self._in_page) + _SPARE_PAGES
-        self.shared = SharedPixels(count * self._in_page * self._room)
-        self._free = deque(range(count))
+        self._free = deque(range(pages))
         self._filling: deque[_Page] = deque()
         self._working: deque[tuple[_Page, Future[list[tuple[Batch, pl.DataFrame | Failure]]]]] = deque()
         self._done: deque[tuple[Batch, pl.DataFrame | Failure]] = deque()
@@ -157,9 +188,9 @@ class _Ring:
         while self._filling and self._filling[0].closed and not self._filling[0].pictures:
             page = self._filling.popleft()
             start = page.number * self._in_page * self._room
-            pixels = self.shared.pixels[start : start + page.jobs * self._room]
+            pixels = self._shared.pixels[start : start + page.jobs * self._room]
             parts = [
-                (b, p if isinstance(p, Failure) else [*map(self.shared.picture, p)]) for b, p in page.parts
+                (b, p if isinstance(p, Failure) else [*map(self._shared.picture, p)]) for b, p in page.parts
             ]
             self._working.append((page, self._thread.submit(_rows, self._scoring, pixels, parts)))
 

@@ -49,7 +49,7 @@ class DeviceAligner:
             pixels: the same pictures on the host.
         """
         sizes = pictures.size.astype(int)
-        plans = [make_plan(*size, points) for size, points in zip(sizes, landmarks, strict=True)]
+        plans = [make_plan(int(w), int(h), points) for (w, h), points in zip(sizes, landmarks, strict=True)]
         plain: list[int] = []
         padded: list[int] = []
         others: list[int] = []

@@ -82,8 +82,8 @@ def square(side: int, *, black: bool, scale: float, shift: float) -> ModelProto:
     """
     tape = Tape("square")
     pictures = _Pictures(tape)
-    m = tape.input("matrix", np.float64, "n", 9)
-    m = [m.column(i).reshape(-1, 1, 1) for i in range(9)]
+    matrix = tape.input("matrix", np.float64, "n", 9)
+    m = [matrix.column(i).reshape(-1, 1, 1) for i in range(9)]
     place = np.arange(side, dtype=np.float64)
     start = tape.constant((place // _BLOCK * _BLOCK)[None, None, :], np.float64)
     step = tape.constant((place % _BLOCK)[None, None, :], np.float64)
@@ -127,8 +127,8 @@ def glance(side: int) -> ModelProto:
     tape = Tape("glance")
     pictures = _Pictures(tape)
     levels = pictures.blocks()
-    m = tape.input("matrix", np.float64, "n", 6)
-    m = [m.column(i).reshape(-1, 1, 1) for i in range(6)]
+    matrix = tape.input("matrix", np.float64, "n", 6)
+    m = [matrix.column(i).reshape(-1, 1, 1) for i in range(6)]
     x = tape.constant(np.arange(side, dtype=np.float64)[None, None, :], np.float64)
     y = tape.constant(np.arange(side, dtype=np.float64)[None, :, None], np.float64)
     half = 1024 // _STEPS // 2

@@ -105,6 +105,7 @@ class DeviceMesh:
         """Run the mesh network on (number of the picture, region) pairs."""
         numbers, regions = np.array([i for i, _ in jobs]), [region for _, region in jobs]
         x = self._face(pictures.take(numbers).inputs() | {"matrix": _inverse(regions, SIZE)})["pictures"]
+        out: dict[str, NDArray[np.float32]]
         out = {name: to_host(value) for name, value in self._landmarks({"input": x}).items()}
         presence = 1 / (1 + np.exp(-out["conv_faceflag"].reshape(len(jobs))))
         meshes = refine({name: values / np.float32(SIZE) for name, values in out.items()})

@@ -86,25 +86,29 @@ def resampling(size: int, low: float, high: float, out: int, kind: str) -> NDArr
     The weights are Pillow's 22-bit ones (`precompute_coeffs` and `normalize_coeffs_8bpc` of Resample.c).
     """
     support, weight = {"bilinear": (1.0, _triangle), "bicubic": (2.0, _cubic)}[kind]
-    scale = (high - low) / out
+    # Pillow's box is of C floats, and so is their difference.
+    start, end = np.float32(low), np.float32(high)
+    low, scale = float(start), float(end - start) / out
     stretch = max(scale, 1.0)
     matrix = np.zeros((out, size))
     for i in range(out):
         centre = low + (i + 0.5) * scale
         first = max(int(centre - support * stretch + 0.5), 0)
         last = min(int(centre + support * stretch + 0.5), size)
-        taps = weight((np.arange(first, last) - centre + 0.5) / stretch)
+        taps: NDArray[np.float64] = weight(
+            (np.arange(first, last, dtype=np.float64) - centre + 0.5) / stretch
+        )
         matrix[i, first:last] = taps / taps.sum()
     whole: NDArray[np.float64] = np.trunc(matrix * _FIXED_POINT + np.copysign(0.5, matrix)) / _FIXED_POINT
     return whole
 
 
 def _triangle(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.maximum(1 - np.abs(x), 0)
+    return np.asarray(np.maximum(1 - np.abs(x), 0), np.float64)
 
 
 def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     a, x = -0.5, np.abs(x)
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = (((x - 5) * x + 8) * x - 4) * a
-    return np.where(x < 1, near, np.where(x < 2, far, 0))
+    return np.asarray(np.where(x < 1, near, np.where(x < 2, far, 0)), np.float64)

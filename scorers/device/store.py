@@ -45,10 +45,10 @@ class Store:
         inside, outside = np.flatnonzero(origins >= 0), np.flatnonzero(origins < 0)
         found = []
         if self._page is not None and len(inside):
-            sizes = np.array([pictures[i].shape[1::-1] for i in inside])
+            sizes = np.array([pictures[int(i)].shape[1::-1] for i in inside])
             found.append((inside, packed(self._page[1], origins[inside], sizes)))
         if len(outside):
-            found.append((outside, self._others([pictures[i] for i in outside])))
+            found.append((outside, self._others([pictures[int(i)] for i in outside])))
         return found
 
     def _in_page(self, picture: NDArray[np.uint8]) -> int:

@@ -1,34 +1,16 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import Case
-from seeded import build_seeded_pack
 
 from curate.errors import ModelError
 from curate.scorers.columns import EXPRESSIONS, INTENSITY_AUS, PRESENCE_AUS
 from curate.scorers.face import Face
 from curate.scorers.libreface import LibreFace, LibreFaceSeparate, expression_values, gaze_features
 from curate.scorers.mesh import FaceMesh
-
-
-@pytest.fixture(scope="session")
-def seeded_cache(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache whose libreface pack has the oracle's weights."""
-    pytest.importorskip("torch", reason="torch is needed to convert the seeded checkpoints")
-    cache = tmp_path_factory.mktemp("seeded-cache")
-    build_seeded_pack(shared, cache / "models" / "libreface")
-    return cache
-
-
-@pytest.fixture
-def libreface(seeded_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`find_pack("libreface")` finds the seeded pack."""
-    monkeypatch.setenv("CURATE_CACHE", str(seeded_cache))
 
 
 @pytest.mark.usefixtures("libreface")
