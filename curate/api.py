@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from curate.affect import keep_tables, tables_of
 from curate.asked import Asked, folder_of
 from curate.engines.local import LocalEngine
+from curate.engines.work import Engine
 from curate.errors import InputError
 from curate.form import form_of
 from curate.known import Known
@@ -21,14 +23,16 @@ from curate.place import place_of
 from curate.plan import Order
 from curate.progress import Progress
 from curate.run import Run
-from curate.scoring import FacesKept, MeshKind
+from curate.scoring import Batch, FacesKept, MeshKind, Scoring
 from curate.shards import list_shards, remove_partials, set_aside
 from curate.sources import open_source
 from curate.summary import Summary, count_rows, dead_columns, not_in_the_table
 from curate.target import check_folder, default_folder, locked
 
-# A worker on a GPU needs memory there for every network.
-_GPU_WORKERS = 4
+if TYPE_CHECKING:
+    import polars as pl
+
+_BATCH_SIZE: dict[Device, int] = {"cpu": 8, "cuda": 256}
 
 
 def score(
@@ -47,9 +51,11 @@ def score(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     profile: Profile | None = None,
     workers: int | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     overwrite: bool = False,
     patience: float = 15.0,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Summary:
     """Score pictures into a score set, going on where an earlier run stopped.
@@ -71,20 +77,28 @@ def score(
         affect: a table of affect of one's own (docs/affect.md), or `shipped`; None is what the set has, or the
             shipped one. Another one rewrites columns and scores nothing.
         words: a file of words for the lexicon (docs/lexicon.md), likewise.
-        device: `auto` is CUDA where it truly works.
+        device: `auto` is CUDA where it truly works; on a cluster it is the CPU.
         profile: `fast` runs networks with fewer bits (docs/profiles.md); None is what the set has, or `exact`.
-        workers: processes; one a core if None.
-        batch_size: pictures a network sees at once.
+        workers: processes that score (with Ray: actors); one a core if None. On a GPU processes that decode.
+        batch_size: pictures a network sees at once; if None 8, and 256 on a GPU.
         overwrite: start anew instead of going on.
         patience: seconds that a picture may take before its worker is given up.
+        engine: processes on this machine, or actors of Ray (docs/scale.md); the rows are the same.
+        address: of a Ray that runs, `auto`, `HOST:PORT` or `ray://HOST:PORT`; if None the environment's RAY_ADDRESS,
+            or one that is started on this machine for this run.
         on_progress: called after every batch.
 
     Raises:
         InputError: the source cannot be used; the folder is something else, is in use, or cannot be written to.
         ModelError: a model is missing or damaged.
         RecipeError: a table of affect, or a file of words, cannot be read or makes no sense.
+        CurateError: Ray is not installed, cannot be reached, or lacks something on a node.
     """
     started = time.monotonic()
+    if address is not None and engine != "ray":
+        raise InputError(
+            "only Ray has an address", where="--address", hint=f"--engine ray --address {address}"
+        )
     for name, number in (("workers", workers), ("batch_size", batch_size)):
         if number is not None and number < 1:
             raise InputError(f"{number} is not enough", where=name, hint=f"{name}=1")
@@ -93,13 +107,22 @@ def score(
     folder = place_of(out) if out is not None else default_folder(pictures)
     check_folder(folder, record, partial=pictures.partial, overwrite=overwrite)
     earlier = None if overwrite or not (folder / FILE).exists() else read_manifest(folder)
-    asked = Asked(scorers, faces, landmarks, mesh, metadata, profile, device)
+    elsewhere = engine == "ray" and bool(address or os.environ.get("RAY_ADDRESS"))
+    asked = Asked(scorers, faces, landmarks, mesh, metadata, profile, device, elsewhere)
     scoring = asked.scoring(earlier)
     table = asked.table(earlier)
     said = open_metadata(table, folder_of(record, earlier))
     tables = tables_of(folder, earlier, affect, words)
-    workers = workers or _default_workers(scoring.device)
-    with locked(folder):
+    batch_size = batch_size or _BATCH_SIZE[scoring.device]
+    with contextlib.ExitStack() as stack:
+        there = None
+        if engine == "ray":
+            from curate.engines.ray import cluster
+
+            on_gpu = scoring.device == "cuda"
+            cpus = max(cores(), workers or 0)
+            there = stack.enter_context(cluster(address, cpus=cpus, gpus=int(on_gpu)))
+        stack.enter_context(locked(folder))
         remove_partials(folder)
         if overwrite:
             for path in [*list_shards(folder), folder / FILE]:
@@ -112,7 +135,13 @@ def score(
             # Single pictures that are added to a set do not make it theirs.
             earlier.source if earlier and pictures.partial else record,
             scoring,
-            {"workers": workers, "batch_size": batch_size, "limit": limit, "metadata": table},
+            {
+                "engine": engine,
+                "workers": workers,
+                "batch_size": batch_size,
+                "limit": limit,
+                "metadata": table,
+            },
             earlier,
         ).model_copy(update=tables.records({c.name for s in scoring.scorers for c in s.columns}))
         if all(shard.derived == tables.fingerprint for shard in known.shards.values()):
@@ -125,7 +154,13 @@ def score(
         order = Order(
             pictures, folder, scoring, tables, said, known, sorted(homes), batch_size, progress, on_progress
         )
-        Run(order, form_of(scoring, tables)).go(LocalEngine(scoring, workers=workers, patience=patience))
+        form = form_of(scoring, tables)
+        if there is not None:
+            from curate.cluster_run import ClusterRun
+
+            ClusterRun(order, form, there, workers, patience).go()
+        else:
+            Run(order, form).go(_here(scoring, workers, patience))
         seconds = time.monotonic() - started
         inputs, statuses = count_rows(folder)
         manifest.model_copy(
@@ -147,8 +182,13 @@ def score(
     return Summary(folder, inputs, statuses, progress.scored, progress.kept, seconds, tuple(warnings))
 
 
-def _default_workers(device: Device) -> int:
-    return min(cores(), _GPU_WORKERS) if device == "cuda" else cores()
+def _here(scoring: Scoring, workers: int | None, patience: float) -> Engine[Batch, pl.DataFrame]:
+    """What scores on this machine."""
+    if scoring.device == "cuda":
+        from curate.device_engine import DeviceEngine
+
+        return DeviceEngine(scoring, decoders=workers or max(cores() - 1, 1), patience=patience)
+    return LocalEngine(scoring, workers=workers or cores(), patience=patience)
 
 
 def cores() -> int:

@@ -10,7 +10,7 @@ from typing import Literal
 from curate.errors import InputError
 from curate.manifest import Manifest, SourceRecord
 from curate.metadata import NONE
-from curate.models.session import Profile, resolve_device
+from curate.models.session import Device, Profile, resolve_device
 from curate.place import is_url
 from curate.scorers.generation.scorer import Generation
 from curate.scorers.geometry import Geometry
@@ -31,6 +31,7 @@ class Asked:
     metadata: str | Path | None = None
     profile: Profile | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    elsewhere: bool = False  # other machines do the work: what this one has says nothing of theirs
 
     def table(self, earlier: Manifest | None) -> str | None:
         """The metadata table that is asked for now, or was when the set was made: an absolute path, or `none`."""
@@ -48,7 +49,8 @@ class Asked:
             ModelError: a model, or what its profile needs, is missing, which is said before anything is written.
         """
         had = _had(earlier)
-        device = resolve_device(self.device)
+        asked = "cpu" if self.device == "auto" and self.elsewhere else self.device
+        device: Device = "cuda" if asked == "cuda" and self.elsewhere else resolve_device(asked)
         profile = self._profile(earlier)
         scoring = Scoring(
             tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from curate.affect import Tables
 from curate.contents import Names
 from curate.errors import InputError
 from curate.form import Form
-from curate.known import Claimed, Claims, Known, answers_for, contents_of
+from curate.known import Claimed, Claims, Known, answers_for
 from curate.metadata import Metadata
 from curate.place import Place
 from curate.progress import Progress
@@ -22,6 +22,9 @@ from curate.sources.source import Input, Source
 
 if TYPE_CHECKING:
     import polars as pl
+
+Contents = Callable[[Iterable[Input]], Iterable[tuple[str, str | None]]]
+"""Gives the name of each input with the sha256 of its bytes in hex, None where it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,13 @@ class Plan:
     new: Names | None = None
 
 
-def make_plan(order: Order, form: Form) -> Plan:
+def make_plan(order: Order, form: Form, contents: Contents) -> Plan:
     """Compare the source with what the set holds; nothing is written.
+
+    Args:
+        order: what is asked for.
+        form: of the shards that come of it.
+        contents: what finds out the contents of pictures, in their order.
 
     Raises:
         InputError: options have changed, and the set holds pictures that were not named now.
@@ -78,7 +86,7 @@ def make_plan(order: Order, form: Form) -> Plan:
     if not order.known.shards:
         return Plan({})
     # Sources may be larger than memory, so what is remembered between the passes is names.
-    claimed = order.known.claim(contents_of(_checked(order)))
+    claimed = order.known.claim(contents(_checked(order)))
     others = _spoken_of_by_nobody(order, claimed)
     renewals = {}
     for path, claim in claimed.claims.items():

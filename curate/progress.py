@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(slots=True)
@@ -23,3 +27,9 @@ class Progress:
     kept: int = 0
     scored: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
+
+    def count(self, pictures: int, rows: pl.DataFrame) -> None:
+        """Add pictures that were worked on, with the rows that they have now."""
+        self.scored += pictures
+        if "status" in rows.columns:
+            self.statuses.update(rows.unique("image", keep="first")["status"].to_list())

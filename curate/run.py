@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from curate.engines.local import LocalEngine
-from curate.engines.work import Failure
+from curate.engines.work import Engine, Failure
 from curate.errors import CurateError
 from curate.form import Form
+from curate.known import contents_of
 from curate.plan import Order, make_plan
 from curate.renewal import Renewal
 from curate.scoring import Batch, crashed
@@ -45,12 +45,13 @@ class Run:
         self._new: list[pl.DataFrame] = []
         self._opened = time.monotonic()
 
-    def go(self, engine: LocalEngine[Batch, pl.DataFrame]) -> None:
+    def go(self, engine: Engine[Batch, pl.DataFrame]) -> None:
         """Score what there is to score, and write it down as it comes."""
         try:
             for batch, outcome in engine.run(map(self._told, self._batches())):
                 frame = crashed(batch.inputs[0], outcome.reason) if isinstance(outcome, Failure) else outcome
-                self._report(batch, frame)
+                self._order.progress.count(len(batch), frame)
+                self._order.on_progress(self._order.progress)
                 if batch.shard:
                     self._renewed(batch.shard, len(batch), frame)
                 else:
@@ -72,7 +73,7 @@ class Run:
 
     def _batches(self) -> Iterator[Batch]:
         """Everything there is to score: what old shards lack, then what is new."""
-        plan = make_plan(self._order, self._form)
+        plan = make_plan(self._order, self._form, contents_of)
         lacking: dict[str, str] = {}
         for name, renewal in plan.renewals.items():
             if renewal.images:
@@ -138,10 +139,3 @@ class Run:
     def _close_renewed(self, shard: str) -> None:
         waiting = self._waiting.pop(shard)
         waiting.renewal.apply(self._order.folder, self._form, waiting.answers)
-
-    def _report(self, batch: Batch, frame: pl.DataFrame) -> None:
-        progress = self._order.progress
-        progress.scored += len(batch)
-        if "status" in frame.columns:
-            progress.statuses.update(frame.unique("image", keep="first")["status"].to_list())
-        self._order.on_progress(progress)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cache, reduce
 from operator import add
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import polars as pl
@@ -204,10 +203,10 @@ def _lexicon(words: dict[str, Word], things: Collection[str], sha256: str) -> Le
     for phrase in phrases:
         starts[phrase[0]] = max(starts.get(phrase[0], 0), len(phrase))
     return Lexicon(
-        MappingProxyType(words),
+        words,
         sha256,
-        MappingProxyType(phrases),
-        MappingProxyType(starts),
+        phrases,
+        starts,
         frozenset(token for thing in things for token in tokens(thing)),
     )
 

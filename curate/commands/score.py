@@ -36,6 +36,11 @@ class Profile(StrEnum):
     fast = "fast"
 
 
+class Engine(StrEnum):
+    local = "local"
+    ray = "ray"
+
+
 class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
@@ -108,7 +113,25 @@ def score(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes [default: one a core].", show_default=False)
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, max=256, help="Pictures a network sees at once.")] = 8,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=4096,
+            help="Pictures a network sees at once [default: 8; 256 on a GPU].",
+            show_default=False,
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Processes on this machine, or Ray (extra `ray`; docs/scale.md).")
+    ] = Engine.local,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a Ray cluster: auto, HOST:PORT, ray://HOST:PORT [default: RAY_ADDRESS, or a Ray on this machine].",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--overwrite", help="Go on with an existing score set, or start it anew.")
     ] = True,
@@ -136,6 +159,8 @@ def score(
       curate score ./renders --metadata prompts.csv
 
       curate score user/portraits --split train --limit 1000
+
+      curate score s3://bucket/faces -o s3://bucket/faces.scores --engine ray --address auto
     """
     output = Output(json, quiet)
     try:
@@ -158,6 +183,8 @@ def score(
                 profile=profile.value if profile else None,
                 workers=workers,
                 batch_size=batch_size,
+                engine=engine.value,
+                address=address,
                 overwrite=not resume,
                 on_progress=on_progress,
             )

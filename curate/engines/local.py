@@ -20,7 +20,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
-from typing import Any, Generic, cast
+from typing import Any, Generic, Self, cast
 
 from curate.engines.work import BatchT, Failure, ResultT_co, Work
 from curate.errors import CurateError
@@ -83,6 +83,8 @@ class _Worker(Generic[BatchT]):
 class LocalEngine(Generic[BatchT, ResultT_co]):
     """Runs a `Work` in `workers` processes.
 
+    They end with each run; inside `with LocalEngine(...) as engine` they stay for the next one.
+
     Args:
         work: what to do.
         workers: how many processes.
@@ -107,6 +109,15 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
         self._waiting: deque[_Job[BatchT]] = deque()
         self._outcomes: dict[int, list[tuple[BatchT, ResultT_co | Failure] | None]] = {}
         self._starts_in_vain = 0
+        self._stays = False
+
+    def __enter__(self) -> Self:
+        self._stays = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stays = False
+        self._stop()
 
     def run(self, batches: Iterable[BatchT]) -> Iterator[tuple[BatchT, ResultT_co | Failure]]:
         """Results in the order of the batches; items of a batch that was taken apart come one by one.
@@ -115,7 +126,7 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
             CurateError: what `Work.open` raised in a worker, or workers that cannot be started.
         """
         source = enumerate(batches)
-        emitted, exhausted = 0, False
+        emitted, exhausted, finished = 0, False, False
         try:
             while True:
                 exhausted = self._deliver(source) or exhausted
@@ -125,11 +136,13 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
                             yield outcome
                     emitted += 1
                 if exhausted and not self._outcomes:
+                    finished = True
                     return
                 if self._workers:
                     self._attend()
         finally:
-            self._stop()
+            if not (finished and self._stays):
+                self._stop()
 
     def _deliver(self, source: Iterator[tuple[int, BatchT]]) -> bool:
         """Hand out work wherever there is room. True once there is no more to hand out."""
@@ -225,11 +238,14 @@ class LocalEngine(Generic[BatchT, ResultT_co]):
         for worker in self._workers:
             worker.kill()
         self._workers.clear()
+        self._waiting.clear()
+        self._outcomes.clear()
 
 
 def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
     """A worker's life: open, then batch after batch until the parent hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if not os.environ.get("CURATE_DEBUG"):
         # C libraries complain of damaged pictures here, over the progress bar; the row says it better.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -253,6 +269,14 @@ def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
             except Exception as error:  # an item's fault, whatever it is, must not end the run
                 answer = ("failed", f"{type(error).__name__}: {error}")
             pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    """A worker that hangs never sees the end of the pipe."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _death(code: int | None) -> str:

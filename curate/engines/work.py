@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -25,6 +25,13 @@ class Work(Protocol[BatchT_contra, ResultT_co]):
 
     def open(self) -> Callable[[BatchT_contra], ResultT_co]:
         """Load what is needed, once a worker. A CurateError ends the whole run."""
+
+
+class Engine(Protocol[BatchT, ResultT_co]):
+    """What carries batches to a `Work`."""
+
+    def run(self, batches: Iterable[BatchT]) -> Iterator[tuple[BatchT, ResultT_co | Failure]]:
+        """Results in the order of the batches, in one piece or in several; a CurateError ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
