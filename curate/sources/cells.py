@@ -103,7 +103,11 @@ class _Parquet:
             if not self._next <= number < self._end:
                 self._enter(bisect.bisect_right(self._begins, number) - 1)
             while True:
-                batch = next(self._batches)
+                try:
+                    batch = next(self._batches)
+                except Exception:
+                    self._next = self._end = -1  # whoever asks again begins anew
+                    raise
                 begin, self._next = self._next, self._next + batch.num_rows
                 if number < self._next:
                     cells = batch.column(0)

@@ -168,7 +168,7 @@ def patiently(call: Callable[[], T]) -> T:
         try:
             return call()
         except Exception as error:
-            if not _may_pass(error):
+            if not may_pass(error):
                 raise
         time.sleep(pause)
     return call()
@@ -176,9 +176,10 @@ def patiently(call: Callable[[], T]) -> T:
 
 def reason(error: BaseException) -> str:
     """Why something cannot be read, in words; nothing of what a server said, as that may hold signed URLs."""
-    status = _status(error)
     if isinstance(error, InputError):
         return error.message
+    error = _root(error)
+    status = _status(error)
     if isinstance(error, FileNotFoundError) or status == 404:
         return "no such file"
     if isinstance(error, IsADirectoryError):
@@ -211,6 +212,14 @@ def source_errors(url: str) -> Iterator[None]:
         raise InputError(words, where=shown(url), hint=hint) from None
 
 
+def _root(error: BaseException) -> BaseException:
+    """What is behind an error: over HTTP, whatever goes wrong at first is called a file that is not there."""
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and cause is not None and _status(cause) != 404:
+        return cause
+    return error
+
+
 def _status(error: BaseException) -> int:
     """The HTTP status of whatever library has raised this; 0 where there is none."""
     for place in (error, getattr(error, "response", None), error.__cause__):
@@ -225,7 +234,9 @@ def _status(error: BaseException) -> int:
     return 0
 
 
-def _may_pass(error: BaseException) -> bool:
+def may_pass(error: BaseException) -> bool:
+    """Whether the network or the server is to blame, for the moment."""
+    error = _root(error)
     if isinstance(error, FileNotFoundError | PermissionError | InputError):
         return False
     status = _status(error)

@@ -21,7 +21,7 @@ from pathlib import Path
 from curate.errors import InputError
 from curate.sources.folder import is_other, passed_over
 from curate.sources.reference import Slice
-from curate.sources.remote import is_url, open_url, reason, shown
+from curate.sources.remote import is_url, may_pass, open_url, patiently, reason, shown
 from curate.sources.sidecars import beside, sidecar_names
 from curate.sources.source import Beside, Input, Source, as_text
 from curate.sources.tar import Member, members
@@ -119,10 +119,12 @@ def _of_archive(path: str) -> list[Input]:
     """The inputs of one archive, whose members' names fit into memory; one with a problem where it is none."""
     shown_path = as_text(shown(path))
     try:
-        found = _members(path)
+        found = patiently(lambda: _members(path))
     except InputError as error:
         return [Input(shown_path, problem=error.message)]
     except Exception as error:  # of as many kinds as there are stores
+        if may_pass(error):  # an archive that is merely out of reach would look like one without its pictures
+            raise InputError(reason(error), where=shown_path, hint="the same command goes on later") from None
         return [Input(shown_path, problem=reason(error))]
     if len(found) == 1 and not found[0].name:
         return [Input(shown_path, problem="this is no tar archive, or a damaged one")]

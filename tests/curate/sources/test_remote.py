@@ -467,3 +467,30 @@ def test_inputs_are_read_in_any_process_with_its_own_connections(s3: Bucket, tmp
     )  # fmt: skip
     assert done.stdout == "[b'f/1.png', b'f/2.png']\n"
     assert "secret" not in done.stderr
+
+
+def test_an_archive_that_is_out_of_reach_ends_the_run_and_one_that_is_closed_is_a_row(web: Web) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        header = tarfile.TarInfo("a.png")
+        header.size = len(picture(1))
+        tar.addfile(header, io.BytesIO(picture(1)))
+    web.body = out.getvalue()
+    web.answers = {"/passes.tar": [503, 503]}
+    assert [item.read() for item in open_source(f"{web.url}/passes.tar")] == [picture(1)]
+    web.answers = {"/b.tar": [503] * 99}
+    with pytest.raises(InputError, match="503"):
+        list(open_source([f"{web.url}/a.tar", f"{web.url}/b.tar"]))
+    web.answers = {"/b.tar": [404] * 99}
+    two = list(open_source([f"{web.url}/a.tar", f"{web.url}/b.tar"]))
+    assert [item.problem for item in two] == ["", "no such file"]
+
+
+def test_a_table_is_read_on_after_the_network_was_gone(web: Web) -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"image": [picture(i) for i in range(60)]}), out, row_group_size=30)
+    web.body = out.getvalue()
+    inputs = list(open_source(f"{web.url}/t.parquet"))
+    assert inputs[0].read() == picture(0)
+    web.answers = {"/t.parquet": [503]}
+    assert [item.read() for item in inputs] == [picture(i) for i in range(60)]
