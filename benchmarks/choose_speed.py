@@ -1,7 +1,7 @@
 """Queries and recipes on a large score set, next to the same jobs in plain pandas.
 
     python benchmarks/make_rows.py million.scores
-    python benchmarks/choose_speed.py million.scores [--repeats 3] [--slice 20000]
+    python benchmarks/choose_speed.py million.scores [--repeats 3] [--slice 20000] [--json]
 
 - **query**: `curate query` from the shell and back, and inside, from opening the set to the rows that are shown, the
   interpreter's start and the imports not counted. pandas reads the columns it needs and takes boolean masks.
@@ -168,7 +168,7 @@ def show(title: str, ours: list[float], theirs: list[float] | None = None, note:
     print(f"{line}   {note}".rstrip(), flush=True)
 
 
-def compare(scores: Path, repeats: int, count: int) -> None:
+def compare(scores: Path, repeats: int, count: int, as_json: bool) -> None:
     """All turns, then the table."""
     curate = Path(sys.executable).parent / "curate"
     turns: dict[str, list[Cost]] = {}
@@ -200,6 +200,24 @@ def compare(scores: Path, repeats: int, count: int) -> None:
     def peak(name: str) -> str:
         return f"{max(cost.memory for cost in turns[name]):.2f} GB"
 
+    if as_json:
+        steps = (
+            ("query, from the shell and back", "query", walls("query"), walls("query pandas")),
+            ("query, inside", "query inside", inside("query inside"), inside("query pandas")),
+            ("apply, from the shell and back", "apply", walls("apply"), walls("apply pandas")),
+            ("of that, near-duplicates", "dedupe", inside("dedupe"), None),
+        )
+        rows = [
+            {
+                "step": title,
+                "seconds": round(median(ours), 2),
+                "memory_gb": round(max(cost.memory for cost in turns[name]), 2),
+                "pandas_seconds": round(median(theirs), 2) if theirs else None,
+            }
+            for title, name, ours, theirs in steps
+        ]
+        print(json.dumps({"faces": last("dedupe")["of"], "repeats": repeats, "rows": rows}, indent=1))
+        return
     print(f"{scores}, medians of {repeats}, {os.cpu_count()} CPUs\n")
     show("query, shell to shell", walls("query"), walls("query pandas"), peak("query"))
     note = f"{last('query inside')['rows']:,} faces, pandas {last('query pandas')['rows']:,}"
@@ -228,6 +246,7 @@ def main() -> None:
     parser.add_argument("scores", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--slice", type=int, default=20_000, help="faces for the naive way")
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     jobs = {
@@ -240,7 +259,7 @@ def main() -> None:
     if arguments.job:
         print(json.dumps(jobs[arguments.job](arguments.scores)))
     else:
-        compare(arguments.scores, arguments.repeats, arguments.slice)
+        compare(arguments.scores, arguments.repeats, arguments.slice, arguments.json)
 
 
 if __name__ == "__main__":

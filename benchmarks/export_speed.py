@@ -1,6 +1,6 @@
 """Exports of many pictures, from the shell and back, the check of every picture's sha256 included.
 
-    python benchmarks/export_speed.py FOLDER [--pictures 10000] [--kilobytes 50] [--formats folder-hardlink,hf]
+    python benchmarks/export_speed.py FOLDER [--pictures 10000] [--kilobytes 50] [--formats folder-hardlink,hf] [--json]
 
 In FOLDER it makes that many pictures (the example faces, with bytes behind their end so that each is another file of
 about that size), a score set of them with made rows (`make_rows.py`), and the exports, one after the other, each of
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -51,7 +52,8 @@ def make(folder: Path, count: int, kilobytes: int) -> Path:
         (pictures / f"{i:06}.png").write_bytes(data)
         digests.append(hashlib.sha256(data).hexdigest())
     made = folder / "rows.scores"
-    subprocess.run([sys.executable, HERE / "make_rows.py", made, "--rows", str(2 * count)], check=True)
+    command = [sys.executable, HERE / "make_rows.py", made, "--rows", str(2 * count)]
+    subprocess.run(command, check=True, stdout=sys.stderr)
     rows = pl.concat([pl.read_parquet(path) for path in list_shards(made)], how="diagonal")
     rows = rows.filter(pl.col("status") == "ok", pl.col("face") == 0).head(count)
     assert rows.height == count, f"only {rows.height} rows"
@@ -78,9 +80,12 @@ def main() -> None:
     parser.add_argument("--kilobytes", type=int, default=50)
     parser.add_argument("--formats", default=",".join(KINDS))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     scores = make(given.folder, given.pictures, given.kilobytes)
-    print("| export | seconds | pictures/s | peak memory |\n| --- | --- | --- | --- |")
+    rows = []
+    if not given.json:
+        print("| export | seconds | pictures/s | peak memory |\n| --- | --- | --- | --- |")
     for kind in given.formats.split(","):
         seconds, memory = [], 0.0
         for _ in range(given.repeats):
@@ -95,7 +100,12 @@ def main() -> None:
             seconds.append(time.perf_counter() - start)
             memory = max(memory, usage.ru_maxrss / 1e6)
         best = sorted(seconds)[len(seconds) // 2]
+        rows.append({"export": kind, "seconds": round(best, 2), "memory_gb": round(memory, 2)})
+        if given.json:
+            continue
         print(f"| {kind} | {best:.2f} | {given.pictures / best:,.0f} | {memory:.2f} GB |", flush=True)
+    if given.json:
+        print(json.dumps({"pictures": given.pictures, "repeats": given.repeats, "rows": rows}, indent=1))
 
 
 if __name__ == "__main__":

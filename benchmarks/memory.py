@@ -1,6 +1,6 @@
 """Does `curate score` need more memory for 50,000 pictures than for 1,000?
 
-    python benchmarks/memory.py [PICTURES] [--counts 1000 50000] [--workers 2]
+    python benchmarks/memory.py [PICTURES] [--counts 1000 50000] [--workers 2] [--json]
 
 Links so many names to the pictures of a folder, runs `curate score --scorers mesh,quality` on them, and reads the
 resident memory of the parent and of each worker twice a second from /proc (so: Linux only). For every run it prints
@@ -9,6 +9,7 @@ libraries count in every process that has them, so the sum over processes overst
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -101,10 +102,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=DEMO_FACES)
     parser.add_argument("--counts", type=int, nargs="+", default=[1000, 50000])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     targets = sorted(p.resolve() for p in arguments.folder.iterdir() if p.suffix.lower() in SUFFIXES)
 
     peaks: list[tuple[float, float]] = []
+    rows: list[dict[str, float]] = []
     for count in arguments.counts:
         with tempfile.TemporaryDirectory(prefix="memory-") as temp:
             links = Path(temp) / "links"
@@ -113,13 +116,26 @@ def main() -> None:
                 target = targets[number % len(targets)]
                 (links / f"{number:06}{target.suffix}").symlink_to(target)
             seconds, lives = score(links, Path(temp) / "faces.scores", arguments.workers)
+        peaks.append((lives[0].peak, max(life.peak for life in lives[1:])))
+        rows.append(
+            {
+                "pictures": count,
+                "seconds": round(seconds, 1),
+                "parent_mib": round(peaks[-1][0]),
+                "worker_mib": round(peaks[-1][1]),
+            }
+        )
+        if arguments.json:
+            continue
         print(
             f"{count} pictures, {arguments.workers} workers, {seconds:.0f} s ({count / seconds:.1f} pictures/s)"
         )
         print(f"    {'':<18}{'peak':>9}{'after 25 %':>12}{'at the end':>12}   MiB")
         for life in lives:
             print(f"    {life.name:<18}{life.peak:>9.0f}{life.around(0.25):>12.0f}{life.around(1.0):>12.0f}")
-        peaks.append((lives[0].peak, max(life.peak for life in lives[1:])))
+    if arguments.json:
+        print(json.dumps({"workers": arguments.workers, "rows": rows}, indent=1))
+        return
     (parent, worker), (last_parent, last_worker) = peaks[0], peaks[-1]
     print(
         f"from {arguments.counts[0]} to {arguments.counts[-1]} pictures the peaks grew by "

@@ -140,14 +140,22 @@ def compare(answers: dict[str, dict[str, Any]], scores: Path) -> dict[str, float
     }
 
 
+def _others(scorers: set[str]) -> set[str]:
+    return {AGAINST[scorer] for scorer in scorers} | ({VIDEO} if "libreface" in scorers else set())
+
+
 def measure(given: argparse.Namespace, temp: Path) -> dict[str, Any]:
     """All turns, and their medians."""
     can, cannot = peers(given)
     lacks = missing()
-    ours = {name: c for name, c in OURS.items() if not {c.scorer, c.profile} & lacks.keys()}
+    asked = set(given.only.split(",")) if given.only else set(AGAINST)
+    wanted = {name: c for name, c in OURS.items() if c.scorer in asked}
+    cannot = {name: reason for name, reason in cannot.items() if name in _others(asked)}
+    can = {name: peer for name, peer in can.items() if name in _others(asked)}
+    ours = {name: c for name, c in wanted.items() if not {c.scorer, c.profile} & lacks.keys()}
     cannot |= {
         name: next(lacks[word] for word in (c.scorer, c.profile) if word in lacks)
-        for name, c in OURS.items()
+        for name, c in wanted.items()
         if name not in ours
     }
     paths, listing = choose(given.pictures, given.count), temp / "pictures.txt"
@@ -236,6 +244,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, default=EXAMPLES)
     parser.add_argument("--count", type=int, default=32)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--only", help=f"of {', '.join(AGAINST)}")
     given = parser.parse_args()
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
