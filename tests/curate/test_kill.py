@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from s3server import Bucket
 
 from curate import open_scores, score
 
@@ -80,6 +81,26 @@ def test_ten_kills_at_random_times_end_with_the_rows_of_an_uninterrupted_run(
     assert last.returncode == 3
     assert open_scores(out).read().equals(open_scores(uninterrupted).read())
     assert not list(out.glob(".*.partial"))
+
+
+def test_a_run_that_was_killed_at_a_url_goes_on_there_at_once(
+    folder: Path, uninterrupted: Path, s3: Bucket
+) -> None:
+    out = f"{s3.url}/out.scores"
+    command = [*COMMAND, str(folder), "-o", out, *OPTIONS]
+    for shards in (1, 3):
+        run = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while run.poll() is None and time.monotonic() < until:
+            if sum(key.endswith(".parquet") for key in s3.keys("out.scores")) >= shards:
+                run.kill()
+            time.sleep(0.02)
+        assert run.wait() == -signal.SIGKILL
+        assert "out.scores/.lock" in s3.keys("out.scores")
+    last = subprocess.run(command, capture_output=True, text=True)
+    assert (last.returncode, last.stderr) == (3, "")
+    assert "out.scores/.lock" not in s3.keys("out.scores")
+    assert open_scores(out).read().equals(open_scores(uninterrupted).read())
 
 
 def _children(pid: int) -> list[int]:
