@@ -45,6 +45,8 @@ class DeviceScoring(OpenScoring):
 
     Attributes:
         store: the pictures on the device; a page of decoded ones is put there before its rows are asked for.
+        mesh: the face mesh on the device.
+        scorers: the scorers, open, those with networks on the device.
     """
 
     def __init__(self, scoring: Scoring, together: int) -> None:
@@ -68,8 +70,9 @@ class DeviceScoring(OpenScoring):
             else:
                 scorers.append(scorer)
             scorers[-1].open(device)
+        self.scorers, self.mesh = tuple(scorers), StoredMesh(self.store, mesh)
         ours = scoring.needs_mesh and scoring.mesh == "onnx"
-        super().__init__(scoring, scorers, StoredMesh(self.store, mesh) if ours else None, together)
+        super().__init__(scoring, scorers, self.mesh if ours else None, together)
         self._workers = os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="quality")
 
