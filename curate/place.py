@@ -160,12 +160,12 @@ class Remote:
         except Exception as error:
             # gcsfs has no PermissionError.
             if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):
-                raise InputError("access is denied", where=self.url, hint=_credentials(self.url)) from error
+                raise InputError("access is denied", where=self.url, hint=credentials_hint(self.url)) from error
             # The libraries' own texts are left out: they quote addresses and, some of them, keys.
             kind = type(error).__name__
             if "Credentials" in kind or "Token" in kind:
                 raise InputError(
-                    "there are no credentials", where=self.url, hint=_credentials(self.url)
+                    "there are no credentials", where=self.url, hint=credentials_hint(self.url)
                 ) from error
             raise InputError(
                 f"the storage cannot be reached or refuses ({kind})",
@@ -201,7 +201,7 @@ def place_of(text: str | Path | Remote) -> Place:
     host = rest.partition("/")[0]
     if "@" in host and ":" in host.rpartition("@")[0]:
         where = f"{scheme}://{host.rpartition('@')[2]}{rest[len(host) :]}"
-        hint = "take it out of the URL; " + _credentials(text)
+        hint = "take it out of the URL; " + credentials_hint(text)
         raise InputError("a URL is no place for a password", where=where, hint=hint)
     if not host:
         raise InputError("this names no bucket", where=text, hint=f"{scheme}://BUCKET/NAME.scores")
@@ -306,7 +306,8 @@ def _bare(url: str) -> str:
     return str(filesystem(url)._strip_protocol(url))
 
 
-def _credentials(url: str) -> str:
+def credentials_hint(url: str) -> str:
+    """Where a URL's credentials are looked for."""
     scheme = url.partition("://")[0].lower()
     if _EXTRAS.get(scheme) == "s3":
         return "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, say who asks"

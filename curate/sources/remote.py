@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from curate.errors import InputError
-from curate.place import filesystem
+from curate.place import credentials_hint, filesystem
 from curate.place import is_url as is_url
 
 MAX_BYTES = 1 << 30
@@ -30,13 +30,6 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 _STORES = frozenset(("s3", "s3a", "gs", "gcs", "hf"))
 _PAIRS = re.compile(r"\?[\w.%~-]+=.*", re.DOTALL)
 _WEB = frozenset(("http", "https"))
-_LOGINS = {
-    "s3": "aws configure, or AWS_PROFILE=NAME",
-    "s3a": "aws configure, or AWS_PROFILE=NAME",
-    "gs": "gcloud auth application-default login",
-    "gcs": "gcloud auth application-default login",
-    "hf": "hf auth login",
-}
 _PAUSES = (0.3, 1.2)
 _TRANSIENT = re.compile(
     "timeout|timedout|connection|disconnect|incompleteread|httpclient|payload", re.IGNORECASE
@@ -84,7 +77,7 @@ def check_url(url: str) -> None:
         raise InputError(
             "credentials do not belong into a URL: they are taken from the environment and from profiles",
             where=shown(url),
-            hint=_LOGINS.get(found[1].lower(), "docs/sources.md"),
+            hint=credentials_hint(url),
         )
     if "::" in found[1] or "::" in found[2].partition("/")[0]:
         raise InputError("chained URLs are not read", where=shown(url))
@@ -206,7 +199,7 @@ def source_errors(url: str) -> Iterator[None]:
         words = reason(error)
         hint = ""
         if "denied" in words:
-            hint = _LOGINS.get(scheme_of(url), "")
+            hint = credentials_hint(url)
         elif words == "no such file":
             words, hint = "there is no such file or folder", "look at the spelling, and at the bucket's name"
         raise InputError(words, where=shown(url), hint=hint) from None
