@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import scoresets
 from PIL import Image
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -58,6 +59,18 @@ class Hub(ThreadingHTTPServer):
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
+
+
+    def run(self, *command: str) -> tuple[int, dict[str, Any]]:
+        """A command of a user of this hub: its exit code and its JSON."""
+        home = str(self.root.parent / "home")
+        own = {"HF_ENDPOINT": f"http://127.0.0.1:{self.server_port}", "HF_HOME": home, "HF_HUB_OFFLINE": "0"}
+        done = subprocess.run(
+            [sys.executable, "-m", "curate.app", *command], capture_output=True, text=True, check=False,
+            env={**os.environ, **own},
+        )  # fmt: skip
+        print(done.stdout, done.stderr)
+        return done.returncode, json.loads(done.stdout)
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -255,3 +268,15 @@ def test_a_dataset_that_load_dataset_has_cached_opens_offline(hub: Hub) -> None:
     rows = hub.list("someone/faces", HF_HUB_OFFLINE="1")[1:]
     assert rows == [f"someone/faces#train/{row} {digest(row + 4)} None" for row in range(2)]
     assert hub.requests == []
+
+
+def test_a_score_set_on_the_hub_is_read_through_its_mirror(hub: Hub) -> None:
+    folder = scoresets.write_set(hub.root / "someone/sets/a.scores", ["a.png"], scoresets.scores(1))
+    (folder / ".lock").write_bytes(b"")
+    url = "hf://datasets/someone/sets/a.scores"
+    assert hub.run("show", url, "--json")[1]["folder"] == url
+    code, said = hub.run("show", "hf://datasets/someone/sets/b.scores", "--json")
+    assert (code, said["error"]) == (1, "no such score set")
+    code, said = hub.run("show", "hf://datasets/gated/sets/a.scores", "--json")
+    assert code == 1
+    assert said["where"] == "hf://datasets/gated/sets/a.scores"
