@@ -31,8 +31,42 @@ class Chosen(BaseModel):
     sha256: Sha256 | None = None
 
 
+class Measured(BaseModel):
+    """One network in one precision, against float32 in ONNX Runtime on the same faces.
+
+    Attributes:
+        role, precision: which.
+        ms: a face, one thread, in batches of 8; None where it could not be timed.
+        label_flips: share of faces whose expression is another; None for a network without.
+        presence_flips: share of the action units' presences that are others; None for a network without.
+        mean, p99: of |difference| of the intensities, 0 to 5; None for a network without.
+        passes: the gate.
+        problem: why it could not be measured, or does not pass; empty where it does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: str
+    precision: Precision
+    ms: float | None = None
+    label_flips: float | None = None
+    presence_flips: float | None = None
+    mean: float | None = None
+    p99: float | None = None
+    passes: bool
+    problem: str = ""
+
+
 class Record(BaseModel):
-    """What was measured for one state of one pack, and what is to be taken; one a device."""
+    """What was measured for one state of one pack, and what is to be taken; one a device.
+
+    Attributes:
+        pack, fingerprint: which pack.
+        device, processor: where.
+        faces: on how many the errors were measured; others set the ranges of int8.
+        chosen: by role. A network that is not in it stays float32.
+        measured: everything.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +76,7 @@ class Record(BaseModel):
     processor: str
     faces: int
     chosen: dict[str, Chosen]
-    measured: list[dict[str, str | float | int | bool | None]] = []
+    measured: tuple[Measured, ...]
 
 
 def record_folder(pack: ModelPack) -> Path:
@@ -81,10 +115,13 @@ def fast_options(pack: ModelPack, roles: Iterable[str], device: Device = "cpu") 
     if device == "cpu":
         check_openvino()
     record = read_record(pack, device)
-    default = Chosen(precision="bf16" if device == "cpu" and fast_bf16() else "f32")
+    unmeasured = Chosen(precision="bf16" if device == "cpu" and fast_bf16() else "f32")
     options = {"profile": "fast"}
     for role in roles:
-        chosen = record.chosen.get(role, default) if record else default
+        # Numbers go in as they are where there is no picture: such networks take no time.
+        plain = record is not None or pack.network(role).input.layout == "NF"
+        chosen = record.chosen.get(role) if record else None
+        chosen = chosen or (Chosen(precision="f32") if plain else unmeasured)
         options[role] = " ".join(filter(None, (chosen.precision, chosen.sha256)))
     return options
 

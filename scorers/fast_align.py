@@ -76,10 +76,10 @@ def small_picture(
     )
     taps = _FILTERS[card.resample]
     filtered = cv2.sepFilter2D(warped, -1, taps, taps, delta=_LOST)
-    small = cv2.resize(filtered, (n, n), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(filtered, (n, n), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     if plan.margins is not None:
         return _softened(small, pixels, plan, plan.margins, _matrix(plan, card.resize, inset), card.resize)
-    return small.astype(np.uint8, copy=False)
+    return small
 
 
 def carried_landmarks(face: Face) -> NDArray[np.float32]:
@@ -112,7 +112,7 @@ def _matrix(plan: Plan, size: int, first: int) -> NDArray[np.float64]:
 
 
 def _softened(
-    small: NDArray[np.generic],
+    small: NDArray[np.uint8],
     pixels: NDArray[np.uint8],
     plan: Plan,
     margins: NDArray[np.int64],
@@ -161,4 +161,5 @@ def _median(pixels: NDArray[np.uint8], margins: NDArray[np.int64]) -> NDArray[np
         return np.zeros(3, np.float32)
     sample = pixels[::4, ::4].reshape(-1, 3)
     rank = int((frame / 2 - black) / (height * width) * len(sample))
-    return np.partition(sample, rank, axis=0)[rank].astype(np.float32)
+    median: NDArray[np.float32] = np.partition(sample, rank, axis=0)[rank].astype(np.float32)
+    return median

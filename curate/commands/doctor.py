@@ -15,6 +15,7 @@ _ESSENTIAL = (
 _OPTIONAL = (
     ("torch", "converts checkpoints, trains", "pip install 'curate-faces[train]'"),
     ("tflite", "rebuilds the face-mesh pack", "pip install 'curate-faces[convert]'"),
+    ("openvino", "--profile fast", "pip install 'curate-faces[openvino]'"),
 )
 
 
@@ -77,9 +78,11 @@ def _packages() -> list[Finding]:
 def _devices() -> list[Finding]:
     from curate.api import cores
     from curate.errors import ModelError
+    from curate.models.profile import fast_bf16
     from curate.models.session import resolve_device
 
-    findings = [Finding("cpu", "ok", f"{cores()} cores for this process")]
+    bf16 = "bfloat16 is faster than float32" if fast_bf16() else "no bfloat16 that is faster than float32"
+    findings = [Finding("cpu", "ok", f"{cores()} cores for this process; {bf16}")]
     try:
         resolve_device("cuda")
         findings.append(Finding("cuda", "ok", "opens"))

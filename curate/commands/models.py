@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.commands.profile import profile
 from curate.errors import ModelError
 from curate.output import JsonFlag, Output, QuietFlag
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from curate.models.pack import ModelPack
 
 app = typer.Typer(
-    help="List, download, install, verify, convert and compare the networks behind the scorers.",
+    help="List, download, install, verify, convert, measure and compare the networks behind the scorers.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command()(profile)
 
 
 class Form(StrEnum):
