@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from curate.scorers.device.store import Store
 
 # Faces that a network sees at once.
-TOGETHER: dict[Device, int] = {"cpu": 16, "cuda": 128}
+TOGETHER: dict[Device, int] = {"cpu": 16, "cuda": 256}
 _THREADS_MIN_FACES = 4
 
 

@@ -45,7 +45,7 @@ class DeviceMesh:
         zooms: Sequence[float] = ZOOMS,
     ) -> list[list[MeshFace]]:
         """As `FaceMesh.detect`, for `Pictures` or `Aligned` (TypeError for others)."""
-        faces: list[list[MeshFace]] = [[] for _ in pictures]
+        faces: list[list[MeshFace]] = [[] for _ in range(len(pictures))]  # to iterate would be to copy
         if isinstance(pictures, Aligned):
             for numbers, part in pictures.pictures():
                 for number, found in zip(
