@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,22 +114,22 @@ class Known:
         """
         import polars as pl
 
-        parts = [pl.DataFrame(schema={"image": pl.String, "content": pl.Binary, "shard": pl.Int32})]
+        none = pl.DataFrame(schema={"image": pl.String, "content": pl.Binary})
+        parts: dict[int, list[pl.DataFrame]] = {number: [none] for number in range(-1, len(self.shards))}
         left = iter(contents)
         while chunk := list(islice(left, _CHUNK)):
             images = pl.Series("image", [image for image, _ in chunk], pl.String)
             words = words_of([sha256 or _UNREAD for _, sha256 in chunk])
             shards = self._index.find(words, images.hash().to_numpy())
-            unread = [sha256 is None for _, sha256 in chunk]
-            shards[unread] = -1
-            content = pl.Series("content", bytes_of(words), pl.Binary)
-            parts.append(pl.DataFrame([images, content, pl.Series("shard", shards)]))
-        asked = pl.concat(parts).sort("shard", maintain_order=True)
-        del parts
-        numbers = np.arange(-1, len(self.shards) + 1)
-        begins = asked["shard"].to_numpy().searchsorted(numbers).tolist()
-        of = [asked[a:b].drop("shard") for a, b in pairwise(begins)]
-        return Claimed(dict(zip(self.shards, map(Claims, of[1:]), strict=True)), Names(of[0]["image"]))
+            shards[[sha256 is None for _, sha256 in chunk]] = -1
+            order = np.argsort(shards, kind="stable")
+            asked = pl.DataFrame([images, pl.Series("content", bytes_of(words), pl.Binary)])[order]
+            numbers, begins = np.unique(shards[order], return_index=True)
+            for number, begin, end in zip(numbers, begins, [*begins[1:], len(asked)], strict=True):
+                parts[int(number)].append(asked[int(begin) : int(end)])
+        new = Names(pl.concat(parts[-1])["image"])
+        claims = {path: Claims(pl.concat(parts[number])) for number, path in enumerate(self.shards)}
+        return Claimed(claims, new)
 
 
 def contents_of(inputs: Iterable[Input]) -> Iterator[tuple[str, str | None]]:
