@@ -113,20 +113,28 @@ class FaceMesh:
         out = self._session.run(x)
         presence = 1 / (1 + np.exp(-out["conv_faceflag"].reshape(len(jobs))))
         meshes = refine({name: values / np.float32(SIZE) for name, values in out.items()})
-        for (i, region), mesh, probability in zip(jobs, meshes, presence, strict=True):
+        sizes = [(pictures[i].shape[1], pictures[i].shape[0]) for i, _ in jobs]
+        projected = project(meshes, [region for _, region in jobs], sizes)
+        for (i, _), landmarks, probability in zip(jobs, projected, presence, strict=True):
             if probability > MIN_PRESENCE:
-                found[i].append(MeshFace(project(mesh, region, pictures[i].shape), float(probability)))
+                found[i].append(MeshFace(landmarks, float(probability)))
 
 
-def project(mesh: NDArray[np.float32], region: Region, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """From the unit square of a region to the picture's own normalised coordinates."""
-    height, width = shape[:2]
-    cos, sin = np.cos(region.rotation), np.sin(region.rotation)
-    x, y, z = (mesh - (0.5, 0.5, 0)).T * region.side
-    projected = np.stack(
-        [(region.x + cos * x - sin * y) / width, (region.y + sin * x + cos * y) / height, z / width], axis=1
-    )
-    return projected.astype(np.float32)
+def project(
+    meshes: NDArray[np.float32], regions: Sequence[Region], sizes: Sequence[tuple[int, int]]
+) -> NDArray[np.float32]:
+    """From the unit squares of regions, (N, 478, 3), to normalised coordinates of pictures so wide and high."""
+    x0, y0, side, rotation = np.array([(r.x, r.y, r.side, r.rotation) for r in regions], np.float64).T[
+        ..., None
+    ]
+    width, height = np.array(sizes, np.float64).T[..., None]
+    cos, sin = np.cos(rotation), np.sin(rotation)
+    x, y, z = ((meshes[..., i] - np.float64(middle)) * side for i, middle in enumerate((0.5, 0.5, 0.0)))
+    projected = np.empty(meshes.shape, np.float32)
+    projected[..., 0] = (x0 + cos * x - sin * y) / width
+    projected[..., 1] = (y0 + sin * x + cos * y) / height
+    projected[..., 2] = z / width
+    return projected
 
 
 def distinct(regions: Sequence[Region]) -> list[Region]:

@@ -109,10 +109,11 @@ class DeviceMesh:
         out = {name: to_host(value) for name, value in self._landmarks({"input": x}).items()}
         presence = 1 / (1 + np.exp(-out["conv_faceflag"].reshape(len(jobs))))
         meshes = refine({name: values / np.float32(SIZE) for name, values in out.items()})
-        for (i, region), mesh, probability in zip(jobs, meshes, presence, strict=True):
+        sizes = [(int(width), int(height)) for width, height in pictures.size[numbers]]
+        projected = project(meshes, regions, sizes)
+        for i, landmarks, probability in zip(numbers, projected, presence, strict=True):
             if probability > MIN_PRESENCE:
-                width, height = (int(n) for n in pictures.size[i])
-                faces[i].append(MeshFace(project(mesh, region, (height, width)), float(probability)))
+                faces[i].append(MeshFace(landmarks, float(probability)))
 
 
 def _inverse(regions: Sequence[Region], size: int) -> NDArray[np.float64]:
