@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import pickle
+import socket
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ def _connect(address: str | None, cpus: int, gpus: int) -> None:
     said: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     try:
         if address is not None:
+            _knock(address)
             ray.init(address=address, **said)
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -115,6 +117,13 @@ def _connect(address: str | None, cpus: int, gpus: int) -> None:
             if address is None
             else "ray start --head on that machine; ray status says whether it runs",
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Ray itself tries for minutes; OSError where nobody listens. `auto` and names alone are Ray's to look up."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _cluster(*, remote: bool) -> Cluster:
