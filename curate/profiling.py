@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -144,19 +144,29 @@ def compare_whole(scorer: str, faces: Sequence[Face]) -> Whole:
 
 def faces_in(folder: Path, limit: int) -> list[Face]:
     """The largest face of each of at most `limit` pictures of a folder, taken evenly; unreadable ones are left out."""
-    from curate.scorers.decode import decode
-    from curate.scorers.face import Face
-    from curate.scorers.mesh import FaceMesh
     from curate.sources import open_source
 
     inputs = list(open_source(str(folder)))
     if len(inputs) > limit:
         inputs = [inputs[i * len(inputs) // limit] for i in range(limit)]
+    return _faces(item.read for item in inputs)
+
+
+def faces_in_order(paths: Sequence[Path]) -> list[Face]:
+    """The largest face of each of these pictures; those without one are left out."""
+    return _faces(path.read_bytes for path in paths)
+
+
+def _faces(pictures: Iterable[Callable[[], bytes]]) -> list[Face]:
+    from curate.scorers.decode import decode
+    from curate.scorers.face import Face
+    from curate.scorers.mesh import FaceMesh
+
     mesh = FaceMesh()
     faces = []
-    for item in inputs:
+    for read in pictures:
         try:
-            pixels = decode(item.read()).pixels
+            pixels = decode(read()).pixels
         except CurateError:
             continue
         found = [Face(pixels, one.landmarks) for one in mesh.detect([pixels])[0]]

@@ -65,15 +65,10 @@ def profile(
     names = here if name is None else [name]
     found = faces_in(faces or example_faces(), limit)
     records, wholes = [], []
+    where: Device = "cuda" if device is OnDevice.cuda else "cpu"
     for pack in names:
-        records.append(
-            profile_pack(
-                pack,
-                found,
-                "cuda" if device is OnDevice.cuda else "cpu",
-                lambda at: output.plain(f"measuring {at}"),
-            )
-        )
+        where: Device = "cuda" if device is OnDevice.cuda else "cpu"
+        records.append(profile_pack(pack, found, where, lambda at: output.plain(f"measuring {at}")))
         if device is OnDevice.cpu:
             wholes.append(compare_whole(pack, found[1::2]))
     output.data(
