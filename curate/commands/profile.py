@@ -67,7 +67,6 @@ def profile(
     records, wholes = [], []
     where: Device = "cuda" if device is OnDevice.cuda else "cpu"
     for pack in names:
-        where: Device = "cuda" if device is OnDevice.cuda else "cpu"
         records.append(profile_pack(pack, found, where, lambda at: output.plain(f"measuring {at}")))
         if device is OnDevice.cpu:
             wholes.append(compare_whole(pack, found[1::2]))
