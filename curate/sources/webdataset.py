@@ -33,6 +33,8 @@ _ARRAYS = (
 )
 _SOUND_AND_FILMS = ".wav .flac .mp3 .m4a .ogg .mp4 .m4v .avi .mov .mkv .webm .ogv .mjpeg"
 _NOT_PICTURES = frozenset(f"{_ARRAYS} {_SOUND_AND_FILMS}".split())
+# Looking through more archives than so many for nothing but a progress bar would take a while.
+_COUNTED = 64
 # Archives behind URLs whose headers are looked through at the same time, and the bytes a request fetches.
 _AHEAD = 4
 _BLOCK = 1 << 18
@@ -79,7 +81,9 @@ def open_archives(paths: Sequence[str], *, location: str, name: str, partial: bo
         kind="webdataset",
         location=as_text(shown(location)),
         inputs=inputs,
-        counter=lambda: None if any(map(is_url, paths)) else sum(1 for _ in inputs()),
+        counter=lambda: (
+            None if len(paths) > _COUNTED or any(map(is_url, paths)) else sum(1 for _ in inputs())
+        ),
         some=partial,
     )
 

@@ -133,6 +133,8 @@ def test_rows_of_a_dataset_have_no_size_before_they_are_read(tmp_path: Path) -> 
     manifest = json.loads((scores / "manifest.json").read_text())
     manifest["source"] = {"kind": "dataset", "location": "org/name"}
     (scores / "manifest.json").write_text(json.dumps(manifest))
+    for shard in list_shards(scores):
+        pl.read_parquet(shard).with_columns(image=pl.lit("org/name#train/0")).write_parquet(shard)
     with pytest.raises(ExportError, match="only when they are read") as error:
         export(scores, tmp_path / "out", to="webdataset", shard_size="1GB")
     assert "--shard-size 1000" in error.value.hint

@@ -260,6 +260,14 @@ def test_patterns_braces_and_several_archives_are_one_source(
         open_source("t-{000..004}.tar")
 
 
+def test_many_archives_are_not_counted_for_a_progress_bar(tmp_path: Path) -> None:
+    data = packed({"a.png": picture(1)})
+    for i in range(65):
+        (tmp_path / f"{i:02}.tar").write_bytes(data)
+    assert open_source(str(tmp_path)).count is None
+    assert open_source(f"{tmp_path}/{{00..63}}.tar").count == 64
+
+
 def test_archives_among_pictures_are_files_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(packed({"a.png": picture(1)}))
     (tmp_path / "b.png").write_bytes(picture(2))
