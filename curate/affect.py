@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from curate.manifest import AffectRecord, LexiconRecord, Manifest
 from curate.mirror import copied
 from curate.place import Place, Remote, write_whole
-from curate.recipes.affect import Affect, affect_columns, load_affect
+from curate.recipes.affect import Affect, affect_columns, band, load_affect
 from curate.recipes.intent import intent_columns
 from curate.recipes.lexicon import TABLE as WORDS
 from curate.recipes.lexicon import Lexicon, load_lexicon
@@ -144,9 +144,14 @@ def derive(rows: pl.LazyFrame, tables: Tables) -> pl.LazyFrame:
         lambda asked: intent_columns(asked.struct.unnest(), tables.lexicon).to_struct(),
         return_dtype=pl.Struct(schema(INTENT)),
     )
+    made = affect_columns(tables.affect, names)
+    made.pop("band", None)
     return (
         rows.select(names)
-        .with_columns(**affect_columns(tables.affect, names), **measure_columns(names), _intent=intended)
+        .with_columns(**made)
+        # From the finished column: each mention of a temperature's own expression costs as much as making it.
+        .with_columns(**({"band": band(tables.affect, pl.col("temperature"))} if made else {}))
+        .with_columns(**measure_columns(names), _intent=intended)
         .with_columns(pl.col("_intent").struct.field(*schema(INTENT)))
         .drop("_intent")
     )
