@@ -1,12 +1,12 @@
 """Every benchmark whose figures stand in docs/performance.md, one after the other; then the page's tables.
 
     python benchmarks/all.py [-o benchmarks/results] [--quick] [--only speed,peers] [--pictures FOLDER]
-                             [--env REFERENCE_ENV] [--pyfeat ENV] [--growth 1000 10000] [--page docs/performance.md]
+                             [--env REFERENCE_ENV] [--pyfeat ENV] [--turns 3] [--growth 1000 10000]
 
-Each writes NAME.json into the folder of results; `tables.py` makes the tables from these files, so that no figure of the
-page is typed by hand (`--only none` makes the tables alone). What cannot run here leaves a blank cell with the reason.
+Each writes NAME.json into the folder of results; `tables.py` makes the tables from these files, so that no figure of
+the page is typed by hand (`--only none` makes them alone). What cannot run here leaves a blank cell with the reason.
 `--quick` takes a minute and says whether all of it works, not how fast: its results and its page go into a folder of
-their own and leave the repository alone. CURATE_CACHE names a cache with LibreFace's pack (see benchmarks/README.md).
+their own and leave the repository alone. CURATE_CACHE names a cache with LibreFace's pack (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -53,14 +53,16 @@ class Part:
 
 def speed(given: argparse.Namespace, scratch: Path, output: Path) -> list[object]:
     """Pictures a second."""
-    more = ["--quick"] if given.quick else ["--turns", 3]
+    more = ["--quick"] if given.quick else ["--turns", given.turns]
     return [HERE / "speed.py", "-o", output, "--scratch", scratch, "--pictures", given.pictures, *more]
 
 
 def peers(given: argparse.Namespace, scratch: Path, output: Path) -> list[object]:
     """Other programs."""
     more: list[object] = (
-        ["--turns", 1, "--count", 16, "--only", "mesh,lite"] if given.quick else ["--turns", 2, "--count", 32]
+        ["--turns", 1, "--count", 16, "--only", "mesh"]
+        if given.quick
+        else ["--turns", given.turns, "--count", 24]
     )
     for name in ("env", "pyfeat"):
         more += [f"--{name}", getattr(given, name)] if getattr(given, name) else []
@@ -69,12 +71,12 @@ def peers(given: argparse.Namespace, scratch: Path, output: Path) -> list[object
 
 def growth(given: argparse.Namespace, scratch: Path, output: Path) -> list[object]:
     """More and more rows."""
-    return [HERE / "growth.py", "--json", "--rows", *([200] if given.quick else given.growth)]
+    return [HERE / "growth.py", "--json", "--rows", *([100] if given.quick else given.growth)]
 
 
 def memory(given: argparse.Namespace, scratch: Path, output: Path) -> list[object]:
     """The memory of a long run."""
-    counts = [40, 80] if given.quick else [500, 4000]
+    counts = [40] if given.quick else [500, 4000]
     return [HERE / "memory.py", given.pictures, "--json", "--counts", *counts]
 
 
@@ -154,6 +156,7 @@ def main() -> int:
     parser.add_argument("--env", type=Path, help="made by reference_env.py")
     parser.add_argument("--pyfeat", type=Path, help="an environment with py-feat")
     parser.add_argument("--growth", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--turns", type=int, default=3, help="of speed and peers [default: 3]")
     parser.add_argument("--page", type=Path, help="whose tables are written")
     given = parser.parse_args()
     if given.quick and given.output == HERE / "results":

@@ -17,6 +17,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
@@ -26,12 +27,16 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 T = TypeVar("T")
 BATCH = 8
-FAST = ", fast"
 COMMON = ("read and hash", "decode", "detect and mesh", "pose and boxes", "quality and picture hash")
 OF_SCORER = {
-    "lite": ("crop and shape", "lite network"),
-    "libreface": (
+    ("lite", "exact"): ("crop and shape", "lite network"),
+    ("lite", "fast"): ("crop and shape", "lite network, fast"),
+    ("libreface", "exact"): (
         "align", "resize and normalise", "action-unit network", "expression network", "mesh for gaze", "gaze network",
+    ),
+    ("libreface", "fast"): (
+        "align and resize, fast", "action-unit network, fast", "expression network, fast", "mesh for gaze, fast",
+        "gaze network, fast",
     ),
 }  # fmt: skip
 _ROLES = {"action-unit network": "au", "expression network": "expression", "gaze network": "gaze"}
@@ -39,10 +44,7 @@ _ROLES = {"action-unit network": "au", "expression network": "expression", "gaze
 
 def floor(stages: dict[str, float], scorer: str, profile: str) -> float:
     """Milliseconds of one thread that a picture takes at least; `stages` of the picture's set."""
-    names = (*COMMON, *OF_SCORER[scorer])
-    return sum(
-        stages.get(f"{name}{FAST}" if profile == "fast" else name, stages.get(name, 0.0)) for name in names
-    )
+    return sum(stages.get(name, 0.0) for name in (*COMMON, *OF_SCORER[scorer, profile]))
 
 
 class Stages:
@@ -68,35 +70,34 @@ class Parts:
         from curate.errors import ModelError
         from curate.models.pack import find_pack
         from curate.models.profile import open_network
+        from curate.scorers.fast import FastNetworks
         from curate.scorers.geometry import Geometry
         from curate.scorers.mesh import FaceMesh
+        from curate.scorers.networks import Networks
         from curate.scorers.quality import Quality
         from curate.scorers.scorer import make_scorer
 
         cv2.setNumThreads(1)
         self.mesh, self.quality, self.geometry = FaceMesh("cpu"), Quality(), Geometry()
-        profiles = {"": "exact"} | ({FAST: "fast"} if _has("openvino") else {})
-        self.lite = find_pack("lite")
-        self.side = self.lite.network("face").input.size[0]
-        self.networks: dict[str, Any] = {}
+        fast = find_spec("openvino") is not None
+        lite = find_pack("lite")
+        self.side = lite.network("face").input.size[0]
+        self.lite = {"lite network": open_network(lite, "face", {}, "cpu")}
+        if fast:
+            self.lite["lite network, fast"] = open_network(
+                lite, "face", make_scorer("lite", "fast").options, "cpu"
+            )
+        self.exact: Networks | None = None
+        self.fast: FastNetworks | None = None
         try:
-            self.libreface = find_pack("libreface")
+            self.pack = find_pack("libreface")
         except ModelError:
-            self.libreface = None  # type: ignore[assignment]
-        for end, profile in profiles.items():
-            options = make_scorer("lite", profile).options  # type: ignore[arg-type]
-            self.networks[f"lite network{end}"] = open_network(self.lite, "face", options, "cpu")
-            if self.libreface is not None:
-                options = make_scorer("libreface", profile).options  # type: ignore[arg-type]
-                for stage, role in _ROLES.items():
-                    if role in self.libreface.networks:
-                        self.networks[f"{stage}{end}"] = open_network(self.libreface, role, options, "cpu")
-
-
-def _has(package: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(package) is not None
+            return
+        self.roles = {stage: role for stage, role in _ROLES.items() if role in self.pack.networks}
+        self.exact = Networks(self.pack, tuple(self.roles.values()), "cpu")
+        if fast:
+            options = make_scorer("libreface", "fast").options
+            self.fast = FastNetworks(self.pack, tuple(self.roles.values()), options)
 
 
 def measure(paths: list[Path], parts: Parts, repeats: int) -> dict[str, float]:
@@ -142,10 +143,9 @@ def _batch(paths: list[Path], parts: Parts, stages: Stages) -> None:
         return {"pixels": np.concatenate([x["pixels"], x["pixels"][..., ::-1]]), "shape": both}
 
     x = stages.run("crop and shape", small)
-    for stage, network in parts.networks.items():
-        if stage.startswith("lite"):
-            stages.run(stage, lambda n=network: n.run(x))  # type: ignore[misc]
-    if parts.libreface is not None:
+    for stage, network in parts.lite.items():
+        stages.run(stage, lambda n=network: n.run(x))  # type: ignore[misc]
+    if parts.exact is not None:
         _libreface(faces, parts, stages)
 
 
@@ -153,26 +153,43 @@ def _libreface(faces: list[Any], parts: Parts, stages: Stages) -> None:
     import numpy as np
 
     from curate.scorers.align import align
+    from curate.scorers.fast import CarriedMesh, small_pictures
     from curate.scorers.libreface import gaze_features
     from curate.scorers.preprocess import normalise, resize_and_crop
 
     aligned = stages.run("align", lambda: [align(face.pixels, face.mesh) for face in faces])
+
+    def prepared(card: Any) -> Any:
+        small = [resize_and_crop(face, card.resize, card.crop, card.resample) for face in aligned]
+        return normalise(small, card.mean, card.std)
+
     seen = stages.run("mesh for gaze", lambda: parts.mesh.detect(aligned, max_faces=1, zooms=(1,)))
-    points = [gaze_features(f[0].landmarks, 512) for f in seen if f]
-    for role in ("au", "expression"):
-        card = parts.libreface.network(role).input
-
-        def prepared(card: Any = card) -> Any:
-            small = [resize_and_crop(face, card.resize, card.crop, card.resample) for face in aligned]
-            return normalise(small, card.mean, card.std)
-
-        x = stages.run("resize and normalise", prepared)
-        for stage, network in parts.networks.items():
-            if _ROLES.get(stage.removesuffix(FAST)) == role:
-                stages.run(stage, lambda n=network, x=x: n.run(x))  # type: ignore[misc]
-    for stage, network in parts.networks.items():
-        if stage.startswith("gaze") and points:
-            stages.run(stage, lambda n=network: n.run(np.stack(points)))  # type: ignore[misc]
+    ways: list[tuple[Any, str, Any, str, Callable[[Any], Any]]] = [
+        (parts.exact, "", seen, "resize and normalise", prepared)
+    ]
+    if parts.fast is not None:
+        mesh = CarriedMesh()
+        carried = stages.run("mesh for gaze, fast", lambda: mesh.detect(faces, max_faces=1, zooms=(1,)))
+        ways.append(
+            (
+                parts.fast,
+                ", fast",
+                carried,
+                "align and resize, fast",
+                lambda card: small_pictures(faces, card),
+            )
+        )
+    for networks, end, found, making, make in ways:
+        inputs: dict[Any, Any] = {}
+        for stage, role in parts.roles.items():
+            card = parts.pack.network(role).input
+            if role == "gaze":
+                x = np.stack([gaze_features(f[0].landmarks, 512) for f in found if f])
+            elif card in inputs:
+                x = inputs[card]
+            else:
+                x = inputs[card] = stages.run(making, lambda c=card, m=make: m(c))  # type: ignore[misc]
+            stages.run(f"{stage}{end}", lambda n=networks, r=role, v=x: n.on_features(r, v))  # type: ignore[misc]
 
 
 def main() -> None:
