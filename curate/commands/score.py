@@ -52,7 +52,8 @@ def score(
         list[str],
         typer.Argument(
             help="A folder, files, a glob, a .txt list of paths (- for standard input), a Hugging Face data set "
-            "(ORG/NAME, a save_to_disk folder, Parquet shards).",
+            "(ORG/NAME, a save_to_disk folder, Parquet shards), tar archives; here, or at s3://, gs://, hf:// "
+            "(docs/sources.md).",
             show_default=False,
         ),
     ],
