@@ -64,7 +64,7 @@ class DeviceScoring(OpenScoring):
         scorers: list[Scorer] = []
         for scorer in scoring.scorers:
             if isinstance(scorer, LibreFace):
-                scorers.append(DeviceLibreFace(scorer, self.store, mesh, together))
+                scorers.append(DeviceLibreFace(scorer, self.store, mesh))
             elif isinstance(scorer, Lite):
                 scorers.append(DeviceLite(scorer, self.store))
             else:

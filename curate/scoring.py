@@ -79,7 +79,11 @@ class Scoring:
         return any(scorer.needs_mesh for scorer in self.scorers)
 
     def open(self) -> OpenScoring:
-        """Load every model; ModelError where one is missing."""
+        """Load every model; ModelError where one is missing. On a GPU all work on faces is done there, in batches."""
+        if self.device == "cuda":
+            from curate.device_scoring import open_on_device
+
+            return open_on_device(self)
         import cv2
 
         # One thread a worker: more workers, not more threads, fill the machine.

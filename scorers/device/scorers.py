@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from onnxruntime import OrtValue
 
 
+# Faces whose crops are averaged together, times the pixels of a block: what bounds the memory that takes.
+_BLOCK_PIXELS = 2304
+
+
 class StoredMesh:
     """The face mesh of pictures of the host, which it copies to the device where they are not there yet."""
 
@@ -50,8 +54,8 @@ class DeviceLibreFace:
 
     needs_mesh = True
 
-    def __init__(self, scorer: LibreFace, store: Store, mesh: DeviceMesh, together: int) -> None:
-        self._scorer, self._store, self._mesh, self._together = scorer, store, mesh, together
+    def __init__(self, scorer: LibreFace, store: Store, mesh: DeviceMesh) -> None:
+        self._scorer, self._store, self._mesh = scorer, store, mesh
         self.name, self.version, self.packs = scorer.name, scorer.version, scorer.packs
         self.columns: tuple[Column, ...] = scorer.columns
         self.options: Mapping[str, str] = scorer.options
@@ -60,7 +64,7 @@ class DeviceLibreFace:
         """Load the networks; ModelError where one is missing or damaged."""
         pack = find_pack(PACK)
         roles = self._scorer.roles(pack)
-        self._aligner = DeviceAligner(device, self._together)
+        self._aligner = DeviceAligner(device)
         networks = DeviceNetworks(pack, roles, device, self.options)
         self._scorer.use(pack, networks, self._mesh if "gaze" in roles else None)
 
@@ -103,15 +107,19 @@ class DeviceLite:
             # Faces of like size are averaged over like blocks.
             factors = np.array([plans[i].factor for i in numbers])
             for factor in np.unique(factors):
-                some = np.flatnonzero(factors == factor)
-                chosen = numbers[some]
-                pixels = self._cut(there.take(some), [plans[i] for i in chosen])
-                both = np.concatenate([shape[chosen], mirrored(shape[chosen])]).reshape(2 * len(chosen), -1)
-                answers = self._network({"pixels": pixels, "shape": both})
-                for name, value in answers.items():
-                    values = to_host(value)
-                    whole = out.setdefault(name, np.empty((2 * len(faces), *values.shape[1:]), np.float32))
-                    whole[np.concatenate([chosen, chosen + len(faces)])] = values
+                alike = np.flatnonzero(factors == factor)
+                together = max(_BLOCK_PIXELS // int(factor) ** 2, 1)
+                for some in np.split(alike, range(together, len(alike), together)):
+                    chosen = numbers[some]
+                    pixels = self._cut(there.take(some), [plans[i] for i in chosen])
+                    both = np.concatenate([shape[chosen], mirrored(shape[chosen])])
+                    inputs = {"pixels": pixels, "shape": both.reshape(2 * len(chosen), -1)}
+                    for name, value in self._network(inputs).items():
+                        values = to_host(value)
+                        whole = out.setdefault(
+                            name, np.empty((2 * len(faces), *values.shape[1:]), np.float32)
+                        )
+                        whole[np.concatenate([chosen, chosen + len(faces)])] = values
         return Lite.read(out, self._card)
 
     def _cut(self, pictures: Pictures, plans: Sequence[CropPlan]) -> OrtValue:

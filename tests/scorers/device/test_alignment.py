@@ -15,14 +15,14 @@ from curate.scorers.preprocess import central_box, resize_and_crop
 
 
 def aligned(pictures: list[NDArray[np.uint8]], landmarks: list[NDArray[np.float32]]) -> Aligned:
-    return DeviceAligner("cpu", together=4).align(upload(pictures, "cpu"), landmarks, pictures)
+    return DeviceAligner("cpu").align(upload(pictures, "cpu"), landmarks, pictures)
 
 
 @pytest.fixture(scope="module")
 def faces(cases: list[Case]) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.float32]]]:
     """The oracle's, and the same faces at the border, turned, small, and far too large."""
     pictures, landmarks = [], []
-    for case in cases[:5]:
+    for case in cases[:2]:
         height, width = case.pixels.shape[:2]
         points = case.landmarks[:, :2] * (width, height)
         low, high = points.min(axis=0).astype(int), points.max(axis=0).astype(int)
@@ -63,8 +63,8 @@ def test_a_face_does_not_depend_on_those_beside_it(
     faces: tuple[list[NDArray[np.uint8]], list[NDArray[np.float32]]],
 ) -> None:
     pictures, landmarks = faces
-    together = aligned(pictures[:6], landmarks[:6])
-    for i in range(6):
+    together = aligned(pictures[:4], landmarks[:4])
+    for i in range(4):
         assert np.array_equal(aligned(pictures[i : i + 1], landmarks[i : i + 1])[0], together[i])
 
 

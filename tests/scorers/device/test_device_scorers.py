@@ -83,7 +83,7 @@ def test_libreface_gives_the_same_numbers(
         if found
     ]
     store = Store("cpu")
-    _compared(scorer(), DeviceLibreFace(scorer(), store, DeviceMesh("cpu", 4), together=4), faces, 1e-3)
+    _compared(scorer(), DeviceLibreFace(scorer(), store, DeviceMesh("cpu", 4)), faces, 1e-3)
 
 
 def _compared(scorer: Scorer, device: Scorer, faces: list[Face], most: float = 0.0) -> None:
