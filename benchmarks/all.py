@@ -100,12 +100,46 @@ def exporting(given: argparse.Namespace, scratch: Path, output: Path) -> list[ob
     return [HERE / "export_speed.py", scratch / "export", "--json", "--formats", formats, *few]
 
 
+def profiles(given: argparse.Namespace, scratch: Path, output: Path) -> list[object]:
+    """Exact beside fast."""
+    scorer, count = ("lite", 16) if given.quick else ("libreface", 80)
+    return [HERE / "profiles.py", given.pictures, "--json", "--scorer", scorer, "--count", count]
+
+
+def gpu(given: argparse.Namespace, scratch: Path, output: Path) -> list[object]:
+    """The device, and the decoders that feed it."""
+    count = 1000 if given.quick else 20_000
+    return [HERE / "gpu.py", given.pictures, "-o", output, "--count", count, "--scorers", "mesh,quality,lite"]
+
+
 def _made(scratch: Path, rows: int) -> Path:
     scores = scratch / f"{rows}.scores"
     if not scores.is_dir():
         command = [sys.executable, HERE / "make_rows.py", scores, "--rows", str(rows)]
         subprocess.run(command, check=True, stdout=sys.stderr)
     return scores
+
+
+def _no_profiles(given: argparse.Namespace) -> str:
+    from curate.errors import ModelError
+    from curate.scorers.scorer import make_scorer
+
+    try:
+        make_scorer("lite" if given.quick else "libreface", "fast")
+    except ModelError as error:
+        return f"{error.message} ({error.hint})"
+    return ""
+
+
+def _no_gpu(_: argparse.Namespace) -> str:
+    from curate.errors import ModelError
+    from curate.models.session import resolve_device
+
+    try:
+        resolve_device("cuda")
+    except ModelError as error:
+        return f"no GPU was at hand: {error.message}"
+    return ""
 
 
 def _no_app(_: argparse.Namespace) -> str:
@@ -117,6 +151,8 @@ def _no_app(_: argparse.Namespace) -> str:
 PARTS = (
     Part("speed", 300, speed),
     Part("peers", 150, peers),
+    Part("profiles", 45, profiles, prints=True, lacks=_no_profiles),
+    Part("gpu", 120, gpu, lacks=_no_gpu),
     Part("growth", 60, growth, prints=True),
     Part("memory", 60, memory, prints=True),
     Part("choosing", 60, choosing, prints=True),

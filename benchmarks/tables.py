@@ -182,6 +182,32 @@ def peers(result: dict[str, Any]) -> str:
     return made
 
 
+def profiles(result: dict[str, Any]) -> str:
+    """Exact beside fast, in one process."""
+    rows: list[list[object]] = [
+        [row["stage"], f"{row['exact']:.1f}", f"{row['fast']:.1f}", f"{row['ratio']:.2f} ×"]
+        for row in result["stages"]
+    ]
+    taken = ", ".join(
+        f"{role} {words.split()[0]}" for role, words in result["options"].items() if role != "profile"
+    )
+    apart = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in result["apart"].items())
+    made = _table(["CPU-ms a picture, one thread", "exact", "fast", "ratio"], rows)
+    return f"{made}\n`fast` took here: {taken}. Answers apart: {apart}.\n"
+
+
+def gpu(result: dict[str, Any]) -> str:
+    """Decoders, the device alone, and both."""
+    rows: list[list[object]] = [
+        [f"decoders alone, {n} processes", f"{rate:,.0f}"] for n, rate in result["decoders"].items()
+    ]
+    rows += [[f"device alone, {stage}", f"{1000 / ms:,.0f}"] for stage, ms in result["stages"].items()]
+    rows.append(
+        ["**end to end**", f"**{result['end_to_end']:,.0f}** ({100 * result['share']:.0f} % of the decoders)"]
+    )
+    return _table([f"{', '.join(result['scorers'])} on `{result['device']}`", "pictures/s"], rows)
+
+
 def growth(result: dict[str, Any]) -> str:
     """Steps by rows."""
     steps = list(next(iter(result["rows"].values())))
@@ -254,6 +280,8 @@ _TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "engines": ("speed", engines),
     "stages": ("speed", stages),
     "peers": ("peers", peers),
+    "profiles": ("profiles", profiles),
+    "gpu": ("gpu", gpu),
     "growth": ("growth", growth),
     "memory": ("memory", memory),
     "choosing": ("choosing", choosing),
