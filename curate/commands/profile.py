@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -53,10 +54,15 @@ def profile(
 
       curate models profile libreface --faces ./my_faces
     """
+    # As in the workers: one thread. Read when NumPy is imported, which is below.
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    import cv2
+
     from curate.errors import ModelError
     from curate.models.pack import list_packs
     from curate.profiling import compare_whole, example_faces, faces_in, profile_pack
 
+    cv2.setNumThreads(1)
     output = Output(json, quiet)
     here = [pack.name for pack in list_packs() if pack.name in _PACKS]
     if name is not None and name not in _PACKS:
