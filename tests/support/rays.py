@@ -56,31 +56,30 @@ def nodes(count: int, cpus: int = 2, **environment: str) -> Iterator[Nodes]:
 
 
 def processes(word: str) -> list[int]:
-    """Processes whose command line has the word in it, those that are dead already left out."""
-    found = []
+    """Processes that this one started, or those that they did, whose command line has the word in it."""
+    parents: dict[int, int] = {}
+    named = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             said = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            alive = "State:\tZ" not in (path / "status").read_text()
+            state, parent = (path / "stat").read_text().rsplit(")", 1)[1].split()[:2]
         except OSError:
             continue
-        if alive and word in said and int(path.name) != os.getpid():
-            found.append(int(path.name))
-    return found
+        parents[int(path.name)] = int(parent)
+        if word in said and state != "Z":
+            named.append(int(path.name))
+
+    def ours(pid: int) -> bool:
+        return pid == os.getpid() or (pid in parents and ours(parents[pid]))
+
+    return [pid for pid in named if ours(pid)]
 
 
-def children(pid: int) -> list[int]:
-    """Scoring processes of an actor (not multiprocessing's resource tracker)."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rsplit(")", 1)[1].split()[1])
-            words = (path.parent / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == pid and b"spawn_main" in words:
-            found.append(int(path.parent.name))
-    return found
+def alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
 
 
 def kill(pid: int) -> None:
