@@ -17,10 +17,11 @@ def test_they_are_what_the_builder_writes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_they_use_nothing_that_cuda_has_no_kernel_for(name: str) -> None:
+def test_they_keep_to_the_operators_and_types_that_were_chosen(name: str) -> None:
     import onnx
 
-    # From ONNX Runtime's docs/OperatorKernels.md, as far as it is used here; whatever the type, unless it is named.
+    # Common ones, and whole numbers only where indices are. That CUDA has a kernel for each was not checked: one
+    # that it lacks would run on the CPU, with copies, and be slow.
     everything = {
         "Abs", "Add", "And", "Cast", "Concat", "Div", "Exp", "Expand", "Floor", "Gather", "GatherElements",
         "GreaterOrEqual", "Identity", "Less", "MatMul", "Max", "Min", "Mul", "ReduceSum", "Reshape", "Round", "Sub",
