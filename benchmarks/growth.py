@@ -31,6 +31,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 import polars as pl
 from host import cores, describe
 
