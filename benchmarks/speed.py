@@ -25,6 +25,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ HERE = Path(__file__).resolve().parent
 BATCH = 8
 WORKERS = (1, 2)
 QUICK = ("jpeg-512-unpadded", "png-512-padded")
+# What carries the pictures costs the same whatever they are: two sets say it.
+OF_ENGINES = QUICK
 SCORERS = {"mesh": "mesh", "lite": "mesh,quality,lite", "libreface": "mesh,quality,libreface"}
 # What `libreface` takes is ten times what `lite` takes: fewer pictures say as much.
 PICTURES = {"lite": 32, "libreface": 16}
@@ -96,18 +99,14 @@ def missing() -> dict[str, str]:
 
 
 def configs(lacks: dict[str, str], quick: bool) -> Iterator[Config]:
-    """All that are measured: every profile with every number of workers; every engine with the default scorers."""
-    for workers in WORKERS[-1:] if quick else WORKERS:
-        for engine, scorer, profile in (
-            ("local", "lite", "exact"),
-            ("local", "lite", "fast"),
-            ("local", "libreface", "exact"),
-            ("local", "libreface", "fast"),
-            ("ray", "lite", "exact"),
-            ("score_images", "lite", "exact"),
-        ):
-            if not {engine, scorer, profile} & lacks.keys():
-                yield Config(engine, scorer, profile, workers)
+    """Every engine, scorer and profile; engines other than our own with all workers alone."""
+    for engine, scorer, profile, workers in product(
+        ("local", "ray", "score_images"), ("lite", "libreface"), ("exact", "fast"), WORKERS
+    ):
+        if workers != WORKERS[-1] and (quick or engine != "local"):
+            continue
+        if not {engine, scorer, profile} & lacks.keys():
+            yield Config(engine, scorer, profile, workers)
 
 
 def periods(rows: pl.DataFrame) -> pl.DataFrame:
@@ -178,7 +177,11 @@ def measure(given: argparse.Namespace, temp: Path) -> dict[str, Any]:
         for config in list(chosen):
             print(f"turn {number + 1} of {given.turns}: {config}", file=sys.stderr, flush=True)
             try:
-                few = {name: paths[: PICTURES[config.scorer]] for name, paths in sets.items()}
+                few = {
+                    name: paths[: PICTURES[config.scorer]]
+                    for name, paths in sets.items()
+                    if config.engine == "local" or name in OF_ENGINES
+                }
                 turns[config].append(turn(config, few, warm, temp))
             except SystemExit as failure:  # a blank cell; what it says goes to the person who watches
                 print(failure, file=sys.stderr)
@@ -186,7 +189,7 @@ def measure(given: argparse.Namespace, temp: Path) -> dict[str, Any]:
                 turns.pop(config, None)
                 chosen = [other for other in chosen if other != config]
         floors.append(time_stages(sets, temp, quick=given.quick))
-    rows = [_row(config, name, found, floors) for config, found in turns.items() for name in sets]
+    rows = [_row(config, name, found, floors) for config, found in turns.items() for name in found[0]["ms"]]
     runs = [
         {**asdict(config), **{key: _median(found, key) for key in ("wall", "cpu", "pictures", "start")}}
         for config, found in turns.items()

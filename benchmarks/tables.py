@@ -107,29 +107,27 @@ def matrix(scorer: str) -> Callable[[dict[str, Any]], str]:
 
 
 def engines(result: dict[str, Any]) -> str:
-    """The ways to run the default scorers."""
-    sets = [name for name in _QUICK if any(row["set"] == name for row in result["rows"])]
+    """The ways to run a scorer, every one with every profile, on as many workers as were measured."""
+    workers = max(row["workers"] for row in result["rows"])
+    of_engines = {row["set"] for row in result["rows"] if row["engine"] == "score_images"}
+    sets = [name for name in result["stages"] if name in of_engines]
     names = {
         "local": "`curate score`",
         "ray": "`curate score --engine ray`",
         "score_images": "`score_images` in processes",
     }
     rows: list[list[object]] = []
-    for engine, name in names.items():
-        of_engine = [
-            r for r in result["runs"] if (r["engine"], r["scorer"], r["profile"]) == (engine, "lite", "exact")
-        ]
-        for one in of_engine:
-            key = {"engine": engine, "scorer": "lite", "profile": "exact", "workers": one["workers"]}
-            cells = [_cell(_find(result, **key, set=name)) for name in sets]
-            rows.append([name, one["workers"], *cells, f"{one['start']:.1f} s"])
-        if not of_engine:
-            rows.append([f"{name} ({_reason(result, engine)})", BLANK, *[BLANK] * len(sets), BLANK])
-    floors = [_find(result, engine="local", scorer="lite", profile="exact", set=name) for name in sets]
-    rows.append(
-        ["floor, one core", 1, *[f"{1000 / f['floor_ms']:.1f}" if f else BLANK for f in floors], BLANK]
+    for scorer, profile in _COMMANDS:
+        for engine, name in names.items():
+            key = {"engine": engine, "scorer": scorer, "profile": profile, "workers": workers}
+            cells = [_cell(_find(result, **key, set=of)) for of in sets]
+            run = next((run for run in result["runs"] if key.items() <= run.items()), None)
+            note = "" if run else f" ({_reason(result, engine, scorer, profile)})"
+            started = f"{run['start']:.1f} s" if run else BLANK
+            rows.append([f"{name}{note}", scorer, profile, *cells, started])
+    return _table(
+        [f"pictures/s, {workers} workers", "scorer", "profile", *map(_title, sets), "start-up"], rows
     )
-    return _table(["pictures/s", "workers", *map(_title, sets), "start-up"], rows)
 
 
 def stages(result: dict[str, Any]) -> str:
