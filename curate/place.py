@@ -160,7 +160,9 @@ class Remote:
         except Exception as error:
             # gcsfs has no PermissionError.
             if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):
-                raise InputError("access is denied", where=self.url, hint=credentials_hint(self.url)) from error
+                raise InputError(
+                    "access is denied", where=self.url, hint=credentials_hint(self.url)
+                ) from error
             # The libraries' own texts are left out: they quote addresses and, some of them, keys.
             kind = type(error).__name__
             if "Credentials" in kind or "Token" in kind:
