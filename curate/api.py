@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from curate.affect import keep_tables, tables_of
 from curate.asked import Asked, folder_of
+from curate.cluster_run import ClusterRun, check_cluster
 from curate.engines.local import LocalEngine
+from curate.engines.ray import cluster, named
 from curate.engines.work import Engine
 from curate.errors import InputError
 from curate.form import form_of
@@ -84,8 +86,8 @@ def score(
         overwrite: start anew instead of going on.
         patience: seconds that a picture may take before its worker is given up.
         engine: processes on this machine, or actors of Ray (docs/scale.md); the rows are the same.
-        address: of a Ray that runs, `auto`, `HOST:PORT` or `ray://HOST:PORT`; if None the environment's RAY_ADDRESS,
-            or one that is started on this machine for this run.
+        address: of a Ray that runs, `auto` or `HOST:PORT`; if None the environment's RAY_ADDRESS, or one that is
+            started on this machine for this run.
         on_progress: called after every batch.
 
     Raises:
@@ -107,7 +109,7 @@ def score(
     folder = place_of(out) if out is not None else default_folder(pictures)
     check_folder(folder, record, partial=pictures.partial, overwrite=overwrite)
     earlier = None if overwrite or not (folder / FILE).exists() else read_manifest(folder)
-    elsewhere = engine == "ray" and bool(address or os.environ.get("RAY_ADDRESS"))
+    elsewhere = engine == "ray" and named(address) is not None
     asked = Asked(scorers, faces, landmarks, mesh, metadata, profile, device, elsewhere)
     scoring = asked.scoring(earlier)
     table = asked.table(earlier)
@@ -117,11 +119,10 @@ def score(
     with contextlib.ExitStack() as stack:
         there = None
         if engine == "ray":
-            from curate.engines.ray import cluster
-
             on_gpu = scoring.device == "cuda"
             cpus = max(cores(), workers or 0)
             there = stack.enter_context(cluster(address, cpus=cpus, gpus=int(on_gpu)))
+            check_cluster(there, scoring.device, workers)
         stack.enter_context(locked(folder))
         remove_partials(folder)
         if overwrite:
@@ -156,8 +157,6 @@ def score(
         )
         form = form_of(scoring, tables)
         if there is not None:
-            from curate.cluster_run import ClusterRun
-
             ClusterRun(order, form, there, workers, patience).go()
         else:
             Run(order, form).go(_here(scoring, workers, patience))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from curate.engines.ray import Cluster, RayEngine
+from curate.errors import CurateError
 from curate.form import Form
+from curate.models.session import Device
 from curate.plan import Order, Plan, make_plan
 from curate.progress import Progress
 from curate.renewal import Renewal
@@ -39,12 +41,9 @@ class ClusterRun:
         self._order, self._form = order, form
         on_gpu = order.scoring.device == "cuda"
         if on_gpu:
-            self._actors, processes = (
-                max(there.gpus, 1),
-                workers or max(there.cpus // max(there.gpus, 1) - 1, 1),
-            )
+            self._actors, processes = there.gpus, workers or max(there.cpus_a_gpu - 1, 1)
         else:
-            self._actors, processes = workers or max(there.cpus, 1), 1
+            self._actors, processes = workers or there.cpus, 1
         self._most = _MOST_ON_GPU if on_gpu else _MOST
         work = ShardWork(order.scoring, form, order.folder, order.batch_size, processes, patience)
         self._engine: RayEngine[Job, Answer] = RayEngine(
@@ -123,12 +122,35 @@ class ClusterRun:
         for group in _cut(inputs, size):
             yield NewShard(f"part-{number:06}.parquet", self._told(group, tuple(self._form.scorers)))
             number += 1
+            self._order.progress.listed += len(group)
+            self._order.on_progress(self._order.progress)
 
     def _told(self, inputs: Iterable[Input], scorers: tuple[str, ...]) -> tuple[Input, ...]:
         """Inputs with what the metadata tables say of them, where somebody wants to know."""
         if self._form.of_picture.isdisjoint(scorers):
             return tuple(inputs)
         return tuple(map(self._order.told, inputs))
+
+
+def check_cluster(there: Cluster, device: Device, workers: int | None) -> None:
+    """CurateError where no node could do what is asked for: Ray would wait for one for ever.
+
+    Who names a number of actors may have a cluster that grows when it is asked to.
+    """
+    if device == "cuda" and not there.gpus:
+        raise CurateError("no node of the cluster has a GPU", where="--device cuda", hint="--device cpu")
+    if device == "cuda" and (workers or 1) > max(there.cpus_a_gpu, 1):
+        raise CurateError(
+            f"a node has {there.cpus_a_gpu} processors for each of its GPUs",
+            where=f"--workers {workers}",
+            hint="leave --workers out",
+        )
+    if not there.cpus and workers is None:
+        raise CurateError(
+            "no node of the cluster has a processor",
+            where="--engine ray",
+            hint="ray start --address HEAD:6379 on other machines; or --workers N, and it waits for them",
+        )
 
 
 def _cut(inputs: Iterable[Input], size: int) -> Iterator[tuple[Input, ...]]:

@@ -17,6 +17,7 @@ class Progress:
     Attributes:
         total: inputs there are; None where only the end will tell.
         checked: inputs whose content was compared with what the set holds, before anything is scored.
+        listed: new inputs that were gathered for a cluster, before anything is scored.
         kept: inputs whose rows were there already.
         scored: inputs that were worked on in this run.
         statuses: of the inputs worked on, how many had which status.
@@ -24,6 +25,7 @@ class Progress:
 
     total: int | None = None
     checked: int = 0
+    listed: int = 0
     kept: int = 0
     scored: int = 0
     statuses: Counter[str] = field(default_factory=Counter)

@@ -129,7 +129,7 @@ def score(
     address: Annotated[
         str | None,
         typer.Option(
-            help="Of a Ray cluster: auto, HOST:PORT, ray://HOST:PORT [default: RAY_ADDRESS, or a Ray on this machine].",
+            help="Of a Ray cluster: auto, HOST:PORT [default: RAY_ADDRESS, or a Ray on this machine].",
             show_default=False,
         ),
     ] = None,
@@ -263,11 +263,18 @@ def _progress(output: Output) -> Iterator[Callable[[Progress], None]]:
                 f"{name.replace('_', ' ')} {n:,}" for name, n in progress.statuses.most_common()
             )
             done = progress.scored + progress.kept
+            looked_at = progress.listed or progress.checked
             bar.update(
                 task,
-                description="scoring" if done else "checking" if progress.checked else "starting",
+                description="scoring"
+                if done
+                else "listing"
+                if progress.listed
+                else "checking"
+                if progress.checked
+                else "starting",
                 total=progress.total,
-                completed=done or progress.checked,
+                completed=done or looked_at,
                 rate=rate(bar, task),
                 statuses=counts,
             )

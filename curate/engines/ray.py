@@ -7,10 +7,13 @@ started again by Ray, and its job is done again from the beginning: jobs must be
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import os
 import pickle
+import secrets
 import socket
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -31,6 +34,8 @@ _WAITING_BYTES = 64 << 20
 _STORE_BYTES = 256 << 20
 # Nodes may be lost while an actor starts there; a run that starts none so many times has another problem.
 _STARTS_IN_VAIN = 16
+# A job whose actor dies so often is what kills it.
+_LOST_AT_A_JOB = 8
 # What nodes may need to know to find models, where nobody told them otherwise.
 _TOLD = ("CURATE_CACHE", "CURATE_DEBUG")
 
@@ -48,11 +53,13 @@ class Cluster:
 
     Attributes:
         cpus, gpus: what it has now, all nodes together.
+        cpus_a_gpu: processors that each GPU has to itself, on the node that has fewest of them.
         remote: it was there before, perhaps on other machines.
     """
 
     cpus: int
     gpus: int
+    cpus_a_gpu: int
     remote: bool
 
 
@@ -61,13 +68,21 @@ def cluster(address: str | None = None, *, cpus: int, gpus: int = 0) -> Iterator
     """Connect to a Ray; at the end disconnect, and end it if it was started here.
 
     Args:
-        address: `auto`, `HOST:PORT` or `ray://HOST:PORT` of one that runs; None is the environment's RAY_ADDRESS, or
-            else one of our own on this machine. Where this process is connected to one already, that is taken.
+        address: `auto` or `HOST:PORT` of one that runs; None is the environment's RAY_ADDRESS, or else one of our own
+            on this machine. Where this process is connected to one already, that is taken.
         cpus, gpus: what one of our own may use.
 
     Raises:
         CurateError: Ray is not installed, nobody answers at the address, or it has another version.
     """
+    address = named(address)
+    if address is not None and "://" in address:
+        raise CurateError(
+            "Ray Data does not run through a Ray client",
+            where=address,
+            hint="--address auto on a machine of the cluster, or HOST:6379 of its head; "
+            "from elsewhere: ray job submit -- curate score ... --address auto",
+        )
     try:
         import ray
         import ray.data
@@ -76,14 +91,19 @@ def cluster(address: str | None = None, *, cpus: int, gpus: int = 0) -> Iterator
     if ray.is_initialized():
         yield _cluster(remote=True)
         return
-    address = address or os.environ.get("RAY_ADDRESS")
-    with _quiet():
+    with _quiet(), contextlib.nullcontext() if address else _token():
         with _deaf():
             _connect(address, cpus, gpus)
         try:
             yield _cluster(remote=address is not None)
         finally:
             ray.shutdown()
+
+
+def named(address: str | None) -> str | None:
+    """Where a Ray is to be found: what is said, or what the environment says; None is one of our own."""
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    return None if address == "local" else address
 
 
 def _connect(address: str | None, cpus: int, gpus: int) -> None:
@@ -105,23 +125,64 @@ def _connect(address: str | None, cpus: int, gpus: int) -> None:
             **said,
         )
     except Exception as error:  # ConnectionError, RuntimeError, ValueError, ImportError, and Ray's own
-        words = " ".join(str(error).split())
-        versions = "ersion mismatch" in words
-        reason = f"Ray cannot be started: {words}" if address is None else f"no Ray answers here: {words}"
-        raise CurateError(
-            words if versions else reason,
-            where=address or "--engine ray",
-            hint="take the same versions of Python and Ray on all machines"
-            if versions
-            else "curate doctor"
-            if address is None
-            else "ray start --head on that machine; ray status says whether it runs",
-        ) from error
+        words = _words(error)
+        where = address or "--engine ray"
+        if "ersion mismatch" in words:
+            hint = "take the same versions of Python and Ray on all machines"
+        elif _asks_for_a_token(error):
+            words = "this Ray asks for another token, or for none"
+            hint = (
+                "RAY_AUTH_MODE=token where the cluster has one (~/.ray/auth_token, the same on all machines), "
+                "RAY_AUTH_MODE=disabled where it has none"
+            )
+        elif address is None:
+            words, hint = f"Ray cannot be started: {words}", "CURATE_DEBUG=1 and the same command show why"
+        else:
+            words = f"no Ray answers here: {words}"
+            hint = "ray start --head on that machine; ray status says whether it runs"
+        raise CurateError(words, where=where, hint=hint) from error
+
+
+def _asks_for_a_token(error: BaseException | None) -> bool:
+    while error is not None:
+        if type(error).__name__ == "AuthenticationError" or "AuthenticationError" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@contextlib.contextmanager
+def _token() -> Iterator[None]:
+    """A new Ray asks for a token. One of our own gets one that is as short-lived: Ray would leave its in the user's
+    home, where it changes what `ray start` does from then on, and its mode in the environment."""
+    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
+    before = {name: os.environ.get(name) for name in names}
+    if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    _read_again()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        _read_again()
+
+
+def _read_again() -> None:
+    """Ray's core keeps what the environment said of tokens (from 2.53 on)."""
+    with contextlib.suppress(ImportError, AttributeError):
+        import ray._raylet
+
+        core: Any = ray._raylet
+        core.Config.initialize("")
+        core.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _knock(address: str) -> None:
     """Ray itself tries for minutes; OSError where nobody listens. `auto` and names alone are Ray's to look up."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
@@ -129,8 +190,11 @@ def _knock(address: str) -> None:
 def _cluster(*, remote: bool) -> Cluster:
     import ray
 
-    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return Cluster(int(resources.get("CPU", 0)), int(resources.get("GPU", 0)), remote)
+    # Not cluster_resources: what each node has by itself decides what fits on it.
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    cpus, gpus = (sum(int(node.get(kind, 0)) for node in nodes) for kind in ("CPU", "GPU"))
+    shares = [int(node.get("CPU", 0) // node["GPU"]) for node in nodes if node.get("GPU", 0) >= 1]
+    return Cluster(cpus, gpus, min(shares, default=0), remote)
 
 
 @contextlib.contextmanager
@@ -214,7 +278,8 @@ class RayEngine(Generic[JobT, AnswerT]):
 
         told = {name: os.environ[name] for name in _TOLD if name in os.environ}
         worker = _worker(self._work, told, about_here())
-        with _context():
+        with _context(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # no user can do anything about what Ray deprecates
             answers = ray.data.from_items(jobs, override_num_blocks=len(jobs)).map_batches(
                 worker,
                 batch_size=1,
@@ -225,6 +290,7 @@ class RayEngine(Generic[JobT, AnswerT]):
                 ),
                 num_cpus=self._cpus,
                 num_gpus=self._gpus,
+                **_retries(),
             )
             try:
                 tables: Iterable[Any] = answers.iter_batches(
@@ -233,11 +299,30 @@ class RayEngine(Generic[JobT, AnswerT]):
                 for table in tables:
                     for row in table.to_pylist():
                         yield row["number"], _opened(row["answer"])
-            except ray.exceptions.RayError as error:
-                words = " ".join(str(error).split())
+            except ray.exceptions.RayActorError as error:
                 raise CurateError(
-                    f"Ray gave up: {words[:400]}", hint="the same command goes on where this one stopped"
+                    f"actors die at one and the same job, or while they start: {_words(error)}",
+                    hint="ray status and the nodes' memory say more (fewer --workers take less of it); "
+                    "the same command goes on where this one stopped",
                 ) from error
+            except ray.exceptions.RayError as error:
+                raise CurateError(
+                    f"Ray gave up: {_words(error)}", hint="the same command goes on where this one stopped"
+                ) from error
+
+
+def _retries() -> dict[str, Any]:
+    """Ray Data retries for ever where it is not told otherwise; from 2.64 on it may have no word for it."""
+    import ray.data
+
+    known = inspect.signature(ray.data.Dataset.map_batches).parameters
+    return (
+        {"max_task_retries": _LOST_AT_A_JOB} if {"max_task_retries", "ray_remote_args"} & set(known) else {}
+    )
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split())[:400]
 
 
 def _opened(packed: bytes) -> Any:

@@ -22,6 +22,9 @@ from runs import names, rows
 from s3server import Bucket
 
 from curate import Summary, open_scores, score
+from curate.cluster_run import check_cluster
+from curate.engines.ray import Cluster
+from curate.errors import CurateError
 from curate.place import place_of
 from curate.shards import list_shards
 
@@ -83,6 +86,20 @@ def test_the_rows_are_those_of_a_local_run_and_either_engine_goes_on_with_the_ot
     score(str(folder), here, scorers=["mesh", "quality", "lite"], workers=2)
     assert_frame_equal(rows(there), rows(here), check_exact=True)
     assert on(nodes, folder, here, "mesh").scored == 0
+
+
+def test_what_no_node_can_do_is_said_before_the_old_set_is_touched(
+    nodes: Nodes, pictures: Path, tmp_path: Path
+) -> None:
+    score(str(pictures), tmp_path / "out", scorers=["fake"], workers=1)
+    with pytest.raises(CurateError, match="no node of the cluster has a GPU"):
+        on(nodes, pictures, tmp_path / "out", "fake", device="cuda", overwrite=True)
+    assert rows(tmp_path / "out").height == 6
+    with pytest.raises(CurateError, match="has a processor"):
+        check_cluster(Cluster(0, 0, 0, True), "cpu", None)
+    check_cluster(Cluster(0, 0, 0, True), "cpu", 4)
+    with pytest.raises(CurateError, match="7 processors for each"):
+        check_cluster(Cluster(80, 2, 7, True), "cuda", 8)
 
 
 @pytest.mark.usefixtures("log")

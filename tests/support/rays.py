@@ -10,6 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_SOON = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "4",
+}
+
 
 class Nodes:
     """A Ray with a head that does no work, and as many nodes as are added, each with `cpus` processors."""
@@ -38,8 +45,10 @@ class Nodes:
 
 @contextmanager
 def nodes(count: int, cpus: int = 2, **environment: str) -> Iterator[Nodes]:
-    """So many nodes beside the head, on which the tests' own modules are installed; nothing of them is left after."""
-    environment = {"PYTHONPATH": str(Path(__file__).parent), "PYTHONSAFEPATH": "1"} | environment
+    """So many nodes beside the head, on which the tests' own modules are installed; nothing of them is left after.
+
+    A node that is lost is noticed soon."""
+    environment = {"PYTHONPATH": str(Path(__file__).parent), "PYTHONSAFEPATH": "1"} | _SOON | environment
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     made = Nodes(cpus)

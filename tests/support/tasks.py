@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ class Slow:
     marks: Path | None = None
     lacks: bool = False
     fails: int = -1
+    dies: int = -1
 
     def open(self) -> Callable[[int], int]:
         if self.lacks:
@@ -29,6 +31,8 @@ class Slow:
         if self.marks is not None:
             (self.marks / str(number)).write_text(str(os.getpid()))
         time.sleep(self.seconds)
+        if number == self.dies:
+            os.kill(os.getpid(), signal.SIGKILL)
         if number == self.fails:
             number //= 0
         return number * number

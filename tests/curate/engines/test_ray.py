@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +17,15 @@ from tasks import Slow
 from curate.engines.ray import RayEngine, cluster
 from curate.errors import CurateError, ModelError
 
+PROGRAM = f"""
+import os, sys
+sys.path.insert(0, {str(Path(rays.__file__).parent)!r})
+from tasks import Slow
+from curate.engines.ray import RayEngine, cluster
+with cluster(cpus=1):
+    print(sorted(answer for _, answer in RayEngine(Slow(), actors=1).run(range(3))))
+assert "RAY_AUTH_MODE" not in os.environ and "RAY_AUTH_TOKEN" not in os.environ
+"""
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -58,6 +70,38 @@ def test_a_killed_actor_and_a_lost_node_cost_nothing_but_time(nodes: Nodes, tmp_
             answers[number] = answer
         gun.join()
     assert answers == {number: number**2 for number in range(24)}
+
+
+def test_a_job_that_kills_every_actor_ends_the_run_after_all_others(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curate.engines.ray._LOST_AT_A_JOB", 1)
+    answered: list[int] = []
+    with cluster(nodes.address, cpus=2):
+        answers = RayEngine(Slow(dies=3), actors=2).run(range(6))
+        with pytest.raises(CurateError, match="actors die at") as error:
+            answered.extend(number for number, _ in answers)
+    assert sorted(answered) == [0, 1, 2, 4, 5]
+    assert "goes on" in error.value.hint
+
+
+def test_a_ray_of_our_own_leaves_no_token_and_no_word_behind(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    hidden = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"
+    here = {name: value for name, value in os.environ.items() if name not in hidden}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=here | {"HOME": str(home)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[0, 1, 4]\n", "")
+    assert not (home / ".ray").exists()
+
+
+def test_an_address_of_a_ray_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")
+    with pytest.raises(CurateError, match="client") as error, cluster(cpus=1):
+        pass
+    assert error.value.where == "ray://127.0.0.1:10001"
 
 
 def test_nobody_at_the_address_is_said(capfd: pytest.CaptureFixture[str]) -> None:
