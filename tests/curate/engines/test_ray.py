@@ -17,9 +17,8 @@ from tasks import Slow
 from curate.engines.ray import RayEngine, cluster
 from curate.errors import CurateError, ModelError
 
-PROGRAM = f"""
-import os, sys
-sys.path.insert(0, {str(Path(rays.__file__).parent)!r})
+PROGRAM = """
+import os
 from tasks import Slow
 from curate.engines.ray import RayEngine, cluster
 with cluster(cpus=1):
@@ -90,9 +89,8 @@ def test_a_ray_of_our_own_leaves_no_token_and_no_word_behind(tmp_path: Path) -> 
     home.mkdir()
     hidden = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"
     here = {name: value for name, value in os.environ.items() if name not in hidden}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=here | {"HOME": str(home)}, capture_output=True, text=True
-    )
+    here |= {"HOME": str(home), "PYTHONPATH": str(Path(rays.__file__).parent)}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=here, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[0, 1, 4]\n", "")
     assert not (home / ".ray").exists()
 
