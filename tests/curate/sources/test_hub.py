@@ -60,7 +60,6 @@ class Hub(ThreadingHTTPServer):
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
-
     def run(self, *command: str) -> tuple[int, dict[str, Any]]:
         """A command of a user of this hub: its exit code and its JSON."""
         home = str(self.root.parent / "home")
