@@ -20,6 +20,14 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 PARTIAL = ".partial"
 """How the names of files end that are being written."""
+# In their keys `?` and `#` are letters like any other; only what looks like `?name=value` is none.
+STORES = frozenset(("s3", "s3a", "gs", "gcs", "hf"))
+_WEB = frozenset(("http", "https"))
+_PAIRS = re.compile(r"\?[\w.%~-]+=.*", re.DOTALL)
+_PORT = re.compile(r"(\[.*\]|[^:]*)(:\d*)?")
+# Of requests that s3fs makes, and of those that botocore makes of each: a server that takes connections and never says
+# a word costs 15 s every time, and by their own settings (5 and 5) it would be asked for six minutes.
+_S3_REQUESTS, _S3_ATTEMPTS = 2, 3
 # What says, in the listings of one store or another, that a file is no longer what it was.
 _TAGS = ("ETag", "etag", "blob_id", "LastModified", "last_modified", "updated", "mtime", "created")
 
@@ -189,7 +197,7 @@ def place_of(text: str | Path | Remote) -> Place:
     """The place that a path or a URL names. Nothing is opened.
 
     Raises:
-        InputError: the URL names no bucket, or holds a password: those come from the environment.
+        InputError: the URL names no bucket, or holds a password or a signature: who asks is said in the environment.
     """
     if isinstance(text, Remote):
         return text
@@ -200,14 +208,46 @@ def place_of(text: str | Path | Remote) -> Place:
 
         return Path(url2pathname(urlsplit(text).path))
     scheme, _, rest = text.partition("://")
-    host = rest.partition("/")[0]
-    if "@" in host and ":" in host.rpartition("@")[0]:
-        where = f"{scheme}://{host.rpartition('@')[2]}{rest[len(host) :]}"
+    if has_user(text):
         hint = "take it out of the URL; " + credentials_hint(text)
-        raise InputError("a URL is no place for a password", where=where, hint=hint)
-    if not host:
+        raise InputError("a URL is no place for a password", where=shown(text), hint=hint)
+    if shown(text) != f"{scheme.lower()}://{rest}":
+        hint = "take away what follows the ?, or the #; " + credentials_hint(text)
+        raise InputError("the URL of a score set ends with its name", where=shown(text), hint=hint)
+    if not rest.partition("/")[0]:
         raise InputError("this names no bucket", where=text, hint=f"{scheme}://BUCKET/NAME.scores")
     return Remote(f"{scheme.lower()}://{rest.rstrip('/')}")
+
+
+def shown(url: str) -> str:
+    """A URL as it may be written down: without user, password, query and fragment."""
+    if not _URL.match(url):
+        return url
+    scheme, _, rest = url.partition("://")
+    rest = _without_user(scheme.lower(), rest)
+    rest = _PAIRS.sub("", rest) if scheme.lower() in STORES else re.split("[?#]", rest, maxsplit=1)[0]
+    return f"{scheme.lower()}://{rest}"
+
+
+def has_user(url: str) -> bool:
+    """Whether a URL says who asks."""
+    scheme, _, rest = url.partition("://")
+    return _without_user(scheme.lower(), rest) != rest
+
+
+def _without_user(scheme: str, rest: str) -> str:
+    """What follows `://`, without user and password; some stores have a container before the `@`."""
+    host = rest.partition("/")[0]
+    user, at, _ = host.rpartition("@")
+    if at:
+        return rest[len(user) + 1 :] if scheme in STORES | _WEB or ":" in user else rest
+    # AWS's secrets may hold slashes: `KEY:begin/end@bucket`. No bucket has a colon in its name.
+    odd = (scheme in STORES and ":" in host and not host.startswith("arn:")) or (
+        scheme in _WEB and not _PORT.fullmatch(host)
+    )
+    if not odd:
+        return rest
+    return rest.rpartition("@")[2] if "@" in rest else host.partition(":")[0]
 
 
 def here(path: str | Path) -> Path:
@@ -236,6 +276,8 @@ def filesystem(url: str) -> Any:
         # It logs whole tracebacks of what it raises all the same.
         logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
     try:
+        if _EXTRAS.get(scheme) == "s3":
+            return _s3()
         return fsspec.filesystem(scheme, use_listings_cache=False)
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
@@ -250,6 +292,19 @@ def filesystem(url: str) -> Any:
     except ValueError as error:
         hint = "s3://, gs://, hf:// or a folder"
         raise InputError(f"nothing here can reach {scheme}://", where=url, hint=hint) from error
+
+
+def _s3() -> Any:
+    """S3, asked for a minute and a half at most; what the user's own configuration says of that comes first."""
+    import fsspec
+    from fsspec.config import conf
+
+    own = dict((conf.get("s3") or {}).get("config_kwargs") or {})
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        own.setdefault("retries", {"total_max_attempts": _S3_ATTEMPTS})
+    system = fsspec.filesystem("s3", use_listings_cache=False, config_kwargs=own)
+    system.retries = _S3_REQUESTS
+    return system
 
 
 def write_whole(place: Place, data: bytes | memoryview) -> None:

@@ -19,18 +19,17 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from curate.errors import InputError
-from curate.place import credentials_hint, filesystem
+from curate.place import credentials_hint, filesystem, has_user
 from curate.place import is_url as is_url
+from curate.place import shown as shown
 
 MAX_BYTES = 1 << 30
 """The largest file that is read as a picture: twice the raw RGB of the largest picture that is decoded."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
-# In their keys `?` and `#` are letters like any other; only what looks like `?name=value` is none.
-_STORES = frozenset(("s3", "s3a", "gs", "gcs", "hf"))
-_PAIRS = re.compile(r"\?[\w.%~-]+=.*", re.DOTALL)
-_WEB = frozenset(("http", "https"))
 _PAUSES = (0.3, 1.2)
+# The file systems try again themselves: after so many seconds they have.
+_LONG = 3.0
 _TRANSIENT = re.compile(
     "timeout|timedout|connection|disconnect|incompleteread|httpclient|payload", re.IGNORECASE
 )
@@ -46,25 +45,6 @@ def scheme_of(url: str) -> str:
     return found[1].lower() if found else ""
 
 
-def shown(url: str) -> str:
-    """A URL as it may be written down: without user, password, query and fragment."""
-    found = _URL.match(url)
-    if found is None:
-        return url
-    scheme, rest = found[1].lower(), found[2]
-    host, slash, path = rest.partition("/")
-    if _has_user(scheme, host):
-        rest = host.rpartition("@")[2] + slash + path
-    rest = _PAIRS.sub("", rest) if scheme in _STORES else re.split("[?#]", rest, maxsplit=1)[0]
-    return f"{scheme}://{rest}"
-
-
-def _has_user(scheme: str, host: str) -> bool:
-    """Whether there is a user, or a password; some stores have a container before the `@`."""
-    user, at, _ = host.rpartition("@")
-    return bool(at) and (scheme in _STORES | _WEB or ":" in user)
-
-
 def check_url(url: str) -> None:
     """That there are no credentials in a URL, and that it is one.
 
@@ -73,7 +53,7 @@ def check_url(url: str) -> None:
     """
     found = _URL.match(url)
     assert found is not None  # noqa: S101 - whoever asks has seen that it is one
-    if _has_user(found[1].lower(), found[2].partition("/")[0]):
+    if has_user(url):
         raise InputError(
             "credentials do not belong into a URL: they are taken from the environment and from profiles",
             where=shown(url),
@@ -156,12 +136,13 @@ def open_url(url: str, block: int = 1 << 20) -> Any:
 
 
 def patiently(call: Callable[[], T]) -> T:
-    """What `call` gives, tried again with pauses where the network or the server is to blame."""
+    """What `call` gives, tried again with pauses where the network or the server is to blame, if it says so soon."""
     for pause in _PAUSES:
+        begun = time.monotonic()
         try:
             return call()
         except Exception as error:
-            if not may_pass(error):
+            if not may_pass(error) or time.monotonic() - begun > _LONG:
                 raise
         time.sleep(pause)
     return call()
@@ -202,6 +183,8 @@ def source_errors(url: str) -> Iterator[None]:
             hint = credentials_hint(url)
         elif words == "no such file":
             words, hint = "there is no such file or folder", "look at the spelling, and at the bucket's name"
+        elif may_pass(error):
+            hint = "look at the network and at the address of the service; then the same again"
         raise InputError(words, where=shown(url), hint=hint) from None
 
 

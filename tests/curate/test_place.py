@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -171,11 +173,51 @@ def test_missing_credentials_are_said(s3: Bucket, monkeypatch: pytest.MonkeyPatc
     assert "AWS_PROFILE" in error.value.hint
 
 
-def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://key:hidden@bucket/a.scores",
+        "s3://hidden@bucket/a.scores",
+        "s3://key:hid/hidden+/den@bucket/a.scores",  # AWS's secrets are like that
+        "gs://key:/hidden@bucket/a.scores",
+        "https://me:hid/hidden@bucket/a.scores",
+    ],
+)
+def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InputError, match="no place for a password") as error:
-        place_of("s3://key:hidden@bucket/a.scores")
+        place_of(url)
     assert "hidden" not in f"{error.value} {error.value.hint}"
-    assert error.value.where == "s3://bucket/a.scores"
+    assert error.value.where == f"{url.partition(':')[0]}://bucket/a.scores"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host/a.scores?X-Amz-Signature=hidden", "s3://host/a.scores?key=hidden"]
+)
+def test_a_signature_in_the_url_of_a_set_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InputError, match="ends with its name") as error:
+        place_of(url)
+    assert "hidden" not in f"{error.value} {error.value.hint}"
+
+
+def test_a_server_that_never_answers_is_not_asked_for_ever(
+    s3: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.config import conf
+
+    monkeypatch.setitem(conf, "s3", {"config_kwargs": {"read_timeout": 0.1}})
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as mute:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{mute.getsockname()[1]}")
+        s3server.forget()
+        with pytest.raises(InputError, match="cannot be reached"):
+            remote(s3).read_bytes()
+        mute.settimeout(0)
+        asked = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                mute.accept()[0].close()
+                asked += 1
+    # Each time costs 15 s where nothing else is configured.
+    assert 2 <= asked <= 6
 
 
 def test_two_writers_of_one_file_do_not_share_a_temporary_name(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
@@ -56,6 +57,11 @@ def names(source: Source, s3: Bucket) -> list[str]:
         ("s3://bucket/a b/ü#1.png", "s3://bucket/a b/ü#1.png"),
         ("S3://bucket/what?.png", "s3://bucket/what?.png"),
         ("s3://key:secret@bucket/x.png", "s3://bucket/x.png"),
+        ("s3://key:begin/secret+/end@bucket/x.png", "s3://bucket/x.png"),
+        ("s3://key:begin/secret", "s3://key"),
+        ("s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/mine/x.png",) * 2,
+        ("https://me:begin/secret@host:80/x.png", "https://host:80/x.png"),
+        ("https://[::1]:80/x@2.png", "https://[::1]:80/x@2.png"),
         ("s3://bucket/x.png?X-Amz-Signature=secret&y=1", "s3://bucket/x.png"),
         ("https://me:secret@host:80/x.png?sig=secret#secret", "https://host:80/x.png"),
         ("https://host/x.png?", "https://host/x.png"),
@@ -73,7 +79,9 @@ def test_nothing_secret_is_shown_of_a_url(url: str, may_be_shown: str) -> None:
     assert shown(may_be_shown) == may_be_shown
 
 
-@pytest.mark.parametrize("url", ["s3://key:secret@bucket/x.png", "https://secret@host/x.png"])
+@pytest.mark.parametrize(
+    "url", ["s3://key:secret@bucket/x.png", "https://secret@host/x.png", "s3://key:a/secret@bucket/x.png"]
+)
 def test_credentials_in_a_url_are_refused_and_not_repeated(url: str) -> None:
     for call in (check_url, open_source):
         with pytest.raises(InputError, match="credentials do not belong") as caught:
@@ -412,6 +420,21 @@ def test_what_may_pass_is_tried_again_and_what_will_not_is_not(web: Web) -> None
             url_input(f"{web.url}{path}?key=secret").read()
         assert "secret" not in f"{caught.value!r}{caught.value.__cause__}"
         assert web.asked[path] == tries
+
+
+def test_what_has_been_tried_for_long_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def call() -> None:
+        asked.append(1)
+        time.sleep(0.02)
+        raise TimeoutError
+
+    monkeypatch.setattr(remote, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(remote, "_LONG", 0.01)
+    with pytest.raises(TimeoutError):
+        remote.patiently(call)
+    assert len(asked) == 1
 
 
 def test_a_server_that_hands_out_no_parts_is_said_to(web: Web) -> None:
