@@ -68,6 +68,9 @@ def _on_this_node(error: CurateError) -> CurateError:
 
     hint = error.hint
     if isinstance(error, ModelError):
-        hint = f"{hint} on that node, or set CURATE_CACHE to a folder that all nodes share"
+        # A network that was quantised here is in no pack, and another machine would make another one.
+        made_here = hint.startswith("curate models profile")
+        there = f"copy {error.where} to that node" if made_here else f"{hint} on that node"
+        hint = f"{there}, or set CURATE_CACHE to a folder that all nodes share"
     node = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     return type(error)(f"{error.message} (on the node {node})", where=error.where, hint=hint)

@@ -18,13 +18,13 @@ class Slow:
 
     seconds: float = 0.0
     marks: Path | None = None
-    lacks: bool = False
+    lacks: str = ""  # and the command that would help
     fails: int = -1
     dies: int = -1
 
     def open(self) -> Callable[[int], int]:
         if self.lacks:
-            raise ModelError("the model is missing", hint="curate models pull it")
+            raise ModelError("the model is missing", where="/cache/it", hint=self.lacks)
         return self._call
 
     def _call(self, number: int) -> int:

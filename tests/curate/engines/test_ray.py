@@ -45,8 +45,11 @@ def test_every_job_is_answered_once_under_its_number(nodes: Nodes, capfd: pytest
 def test_an_error_on_a_node_ends_the_run_and_names_the_node(nodes: Nodes) -> None:
     with cluster(nodes.address, cpus=2):
         with pytest.raises(ModelError, match=r"the model is missing \(on the node [\d.]+\)") as error:
-            list(RayEngine(Slow(lacks=True), actors=2).run(range(5)))
-        assert "CURATE_CACHE" in error.value.hint
+            list(RayEngine(Slow(lacks="curate models pull it"), actors=2).run(range(5)))
+        assert error.value.hint.startswith("curate models pull it on that node, or set CURATE_CACHE")
+        with pytest.raises(ModelError) as error:
+            list(RayEngine(Slow(lacks="curate models profile it"), actors=1).run(range(1)))
+        assert error.value.hint.startswith("copy /cache/it to that node, or set CURATE_CACHE")
         with pytest.raises(CurateError, match="ZeroDivisionError: "):
             list(RayEngine(Slow(fails=3), actors=2).run(range(5)))
 
