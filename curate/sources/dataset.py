@@ -75,6 +75,8 @@ def open_saved(path: str, split: str | None = None) -> Source:
             break
         files[name] = [file["filename"] for file in part.cache_files]
     count = sum(len(part) for part in chosen.values())
+    if not count:
+        raise _empty(as_text(path))
     opened = {}
     for name, part in chosen.items():
         with _said_plainly(as_text(root)):
@@ -208,13 +210,15 @@ def parquet_source(
         where: what the user called it.
 
     Raises:
-        InputError: the first cannot be read, or has no picture column.
+        InputError: the first cannot be read, or has no picture column; or none has rows.
     """
     every = [file for part in files.values() for file in part]
     with _said_plainly(where):
         features = features or features_of(every[0])
         text = text_column(features)
         column = text or picture_column(features, where=where)
+        if not any(rows_of([file]) for file in every):
+            raise _empty(where)
     columns = Columns(column, _words(features))
     if text is not None:
         return open_text_column(name, location, every, columns)
@@ -231,6 +235,10 @@ def parquet_source(
             return rows_of(every)
 
     return _source(name, location, split, inputs, count)
+
+
+def _empty(where: str) -> InputError:
+    return InputError("there are no rows in it", where=where, hint="look at the split, and at what wrote it")
 
 
 def _parquet_of(builder: datasets.DatasetBuilder) -> Mapping[str, Sequence[str]] | None:

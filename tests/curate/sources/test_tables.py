@@ -139,6 +139,21 @@ def test_saved_datasets_are_mapped_row_by_row(tmp_path: Path) -> None:
     assert len(pickle.dumps(inputs)) < 250 * len(inputs)
 
 
+def test_tables_without_rows_are_said_and_an_empty_shard_among_others_is_not(tmp_path: Path) -> None:
+    for kind in (STRUCT, pa.string()):
+        pq.write_table(pa.table({"image": pa.array([], kind)}), tmp_path / "empty.parquet")
+        with pytest.raises(InputError, match="no rows") as error:
+            open_source(str(tmp_path / "empty.parquet"))
+        assert error.value.hint
+    none = datasets.Dataset.from_dict({"image": []}, datasets.Features({"image": datasets.Value("binary")}))
+    none.save_to_disk(tmp_path / "saved", num_shards=1)
+    with pytest.raises(InputError, match="no rows"):
+        open_source(str(tmp_path / "saved"))
+    pq.write_table(pa.table({"image": pa.array([], pa.binary())}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"image": pa.array([picture(1)])}), tmp_path / "b.parquet")
+    assert len(list(open_source([str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")]))) == 1
+
+
 def test_a_column_of_text_is_a_list_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("lists/near.png", "cwd/far.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
