@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Self
@@ -96,10 +96,13 @@ class DeviceEngine:
         """
         with self._kit() as kit:
             ring = _Ring(kit, self._scoring.device, _pages(self._scoring.device, self._decoders))
-            for job, outcome in kit.decoders.run(ring.jobs(batches)):
-                ring.take(job, outcome)
-                yield from ring.finished(wait=False)
-            yield from ring.finished(wait=True)
+            try:
+                for job, outcome in kit.decoders.run(ring.jobs(batches)):
+                    ring.take(job, outcome)
+                    yield from ring.finished(everything=False)
+                yield from ring.finished(everything=True)
+            finally:
+                ring.abandon()
 
     @contextlib.contextmanager
     def _kit(self) -> Iterator[_Kit]:
@@ -157,12 +160,20 @@ class _Ring:
                     self._usual += 0.05 * (picture.width * picture.height - self._usual)
         self._submit()
 
-    def finished(self, *, wait: bool) -> Iterator[tuple[Batch, pl.DataFrame | Failure]]:
-        """What the device is done with; with `wait`, everything."""
-        while self._working and (wait or self._working[0][1].done()):
-            self._collect()
-        while self._done:
-            yield self._done.popleft()
+    def finished(self, *, everything: bool) -> Iterator[tuple[Batch, pl.DataFrame | Failure]]:
+        """What the device is done with; or all there is."""
+        while self._done or (self._working and (everything or self._working[0][1].done())):
+            if not self._done:
+                self._collect()
+            while self._done:
+                yield self._done.popleft()
+
+    def abandon(self) -> None:
+        """Forget what nobody will ask for; when this returns, the device reads the memory no more."""
+        for _, rows in self._working:
+            rows.cancel()
+        wait([rows for _, rows in self._working])
+        self._working.clear()
 
     def _place(self, pictures: int) -> int:
         """Where a job's pixels go; waits for the device where no page is free."""

@@ -136,6 +136,61 @@ def test_models_and_decoders_stay_for_the_next_run_where_they_are_asked_to(odd: 
     assert_frame_equal(first, again)
 
 
+class Slow(Touchy):
+    """A scorer that says when it is at work, and takes its time."""
+
+    name = "slow"
+    columns = (Column("touch", "Float32", "how wide the picture is", scorer="slow"),)
+
+    def __init__(self) -> None:
+        self.begun = self.ended = 0
+
+    def score(self, faces: Sequence[Face]) -> Values:
+        self.begun += 1
+        time.sleep(0.3)
+        self.ended += 1
+        return {"touch": np.array([face.width for face in faces], np.float32)}
+
+
+def test_a_run_that_is_left_has_left_the_device_too(
+    odd: list[Input], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(device_engine._JOBS_A_PAGE, "cpu", 1)
+    monkeypatch.setitem(device_engine._JOB, "cpu", 2)
+    scorer = Slow()
+    faces = [item for item in odd if item.image.startswith(str(EXAMPLES))]
+    with DeviceEngine(Scoring((scorer,)), decoders=1) as engine:
+        outcomes = engine.run(cut(faces, 2, ["slow"]))
+        next(outcomes)
+        time.sleep(0.1)
+        outcomes.close()  # type: ignore[attr-defined]  # as Ctrl-C does
+        done = scorer.begun
+        assert scorer.ended == done < 6
+        time.sleep(0.4)
+        assert scorer.begun == done
+        again = rows(engine.run(cut(faces, 2, ["slow"])))
+    assert list(again["touch"]) == list(again["width"])
+    assert len(again) == len(faces)
+
+
+class Greedy(Touchy):
+    """A scorer that has room for four faces."""
+
+    name = "greedy"
+    columns = (Column("touch", "Float32", "how wide the picture is", scorer="greedy"),)
+
+    def score(self, faces: Sequence[Face]) -> Values:
+        if len(faces) > 4:
+            raise MemoryError
+        return {"touch": np.array([face.width for face in faces], np.float32)}
+
+
+def test_where_the_memory_is_too_small_for_a_page_pictures_go_one_by_one(odd: list[Input]) -> None:
+    outcomes = list(DeviceEngine(Scoring((Greedy(),)), decoders=1).run(cut(odd, 30, ["greedy"])))
+    assert not [failure for _, failure in outcomes if isinstance(failure, Failure)]
+    assert [item for batch, _ in outcomes for item in batch.inputs] == odd
+
+
 def test_an_error_of_the_source_ends_the_run_and_the_decoders(odd: list[Input]) -> None:
     def broken() -> Iterator[Batch]:
         yield from cut(odd, 5, ["fake"])

@@ -9,7 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from oracle import Case
 
+from curate.models.pack import find_pack
+from curate.models.quantise import write_f16
+from curate.models.session import Session
 from curate.scorers.decode import decode
+from curate.scorers.device import scorers as device_scorers
 from curate.scorers.device.mesh import DeviceMesh
 from curate.scorers.device.scorers import DeviceLibreFace, DeviceLite, StoredMesh
 from curate.scorers.device.store import Store
@@ -17,7 +21,7 @@ from curate.scorers.face import Face
 from curate.scorers.libreface import LibreFace, LibreFaceSeparate
 from curate.scorers.lite import Lite
 from curate.scorers.mesh import FaceMesh
-from curate.scorers.scorer import Scorer, Values
+from curate.scorers.scorer import Scorer, Values, fingerprint, make_scorer
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "faces"
 
@@ -69,6 +73,32 @@ def test_lite_gives_the_same_numbers(pictures: list[NDArray[np.uint8]], mesh: Fa
     ]
     device = DeviceLite(Lite(), Store("cpu"))
     _compared(Lite(), device, faces)
+
+
+@pytest.mark.usefixtures("libreface")
+def test_a_set_made_on_the_cpu_is_up_to_date_on_a_device() -> None:
+    mesh, store = DeviceMesh("cpu", together=2), Store("cpu")
+    for name in ("lite", "libreface", "mesh", "quality", "generation"):
+        assert fingerprint(make_scorer(name, device="cuda"), "onnx") == fingerprint(make_scorer(name), "onnx")
+    for ours in (DeviceLite(Lite(), store), DeviceLibreFace(LibreFace(), store, mesh)):
+        assert fingerprint(ours, "onnx") == fingerprint(make_scorer(ours.name), "onnx")
+
+
+def test_a_float16_network_is_fed_alike(
+    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = find_pack("lite")
+    write_f16(pack.path("face"), tmp_path / "f16.onnx")
+    # What `open_network` does on CUDA; on the CPU `fast` means OpenVINO, which binds no memory.
+    monkeypatch.setattr(device_scorers, "open_network", lambda *_: Session(tmp_path / "f16.onnx"))
+    faces = [Face(case.pixels, case.landmarks) for case in cases]
+    exact, half = Lite(), DeviceLite(Lite(), Store("cpu"))
+    exact.open("cpu")
+    half.open("cpu")
+    expected, found = exact.score(faces), half.score(faces)
+    same(found, expected, 0.02)
+    with pytest.raises(AssertionError):
+        same(found, expected)
 
 
 @pytest.mark.usefixtures("libreface")
