@@ -17,15 +17,16 @@ from curate.pictures import Picture
 FILE = "faces.csv"
 # A spreadsheet takes text that begins so for a formula, and runs it (OWASP, CSV injection). The guard itself is
 # guarded, so that what is read can be told from what was written.
-_FORMULA, _GUARDED = r"^([=+\-@\t\r'])", "'$1"
+_FORMULA, _GUARDED = r"^([=+\-@\t\r\n'\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])", "'$1"
 
 
 class Csv(Format):
     """`faces.csv`: RFC 4180 in UTF-8, a row a face, a line of column names first.
 
     Nulls are empty cells. Numbers are as short as they can be without becoming other 32-bit numbers; `phash` is 16
-    hexadecimal digits. Text that a spreadsheet would take for a formula (it begins with = + - @, a tab or a carriage
-    return), or that begins with an apostrophe, has an apostrophe before it.
+    hexadecimal digits. Text that a spreadsheet would take for a formula (it begins with = + - @, one of these in
+    full width, a tab, a line feed or a carriage return), or that begins with an apostrophe, has an
+    apostrophe before it.
     """
 
     name: ClassVar[str] = "csv"

@@ -50,7 +50,11 @@ def same(name: str, value: Any, cell: str) -> bool:
     if isinstance(value, float):
         return pl.Series([float(cell)]).cast(pl.Float32)[0] == value
     if isinstance(value, str):
-        return cell.removeprefix("'") == value if value[:1] in "=+-@\t\r'" else cell == value
+        return (
+            cell.removeprefix("'") == value
+            if value[:1] in "=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20"
+            else cell == value
+        )
     return cell == str(value)
 
 
@@ -63,7 +67,9 @@ def test_no_cell_is_a_formula_for_a_spreadsheet(odd: Path, tmp_path: Path) -> No
     assert len(prompts) == len(PROMPTS)
 
 
-@pytest.mark.parametrize("text", ["=x", "+x", "-x", "@x", "\tx", "\rx", "'x"])
+@pytest.mark.parametrize(
+    "text", ["=x", "+x", "-x", "@x", "\tx", "\rx", "'x", "\nx", *"\uff1d\uff0b\uff0d\uff20"]
+)
 def test_what_could_be_a_formula_is_guarded(text: str) -> None:
     assert guarded(pl.DataFrame({"a": [text, f"x{text}", None]}))["a"].to_list() == [
         "'" + text,
