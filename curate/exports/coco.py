@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+import polars as pl
+
 from curate.browsing.mesh import PARTS, readable
 from curate.errors import ExportError
 from curate.exports.files import Files
@@ -54,6 +56,13 @@ class Coco(Format):
         if not {*_BOX, "width", "height"} <= {*job.rows.columns}:
             raise ExportError(
                 "the set has no boxes of faces", where=str(job.scores.place), hint="--to folder"
+            )
+        without = job.rows.filter(pl.any_horizontal(pl.col(*_BOX, "width", "height").is_null())).height
+        if without:
+            raise ExportError(
+                f"faces without a box: {without:,} of {job.rows.height:,}",
+                where=str(job.scores.place),
+                hint='--where "box_w >= 0", or --to folder',
             )
         if self.mode == "reference":
             parts = picture_parts([()] * job.pictures.height)

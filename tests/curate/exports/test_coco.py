@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oddities import write_odd
 from PIL import Image
+from scoresets import write_set
 
 from curate import score
 from curate.browsing.mesh import PARTS
@@ -151,6 +152,23 @@ def test_without_landmarks_there_are_no_points(tmp_path: Path) -> None:
 def test_a_set_without_boxes_is_refused(scored: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no boxes of faces"):
         export(scored, tmp_path / "out", to="coco")
+
+
+def test_a_face_without_a_box_beside_others_is_refused_with_the_query_that_helps(tmp_path: Path) -> None:
+    boxes = {name: [0.1, None] for name in ("box_x", "box_y", "box_w", "box_h")}
+    folder = write_set(
+        tmp_path / "a.scores",
+        ["a.png", "b.png"],
+        boxes | {"width": [20, 20], "height": [10, 10]},
+        source=str(tmp_path / "p"),
+    )
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/a.png").write_bytes(b"a.png")
+    with pytest.raises(ExportError, match="faces without a box: 1 of 2") as refused:
+        export(folder, tmp_path / "out", to="coco")
+    assert "box_w >= 0" in (refused.value.hint or "")
+    done = export(folder, tmp_path / "out", to="coco", where="box_w >= 0", dry_run=True)
+    assert done.rows == 1
 
 
 def test_a_column_that_is_called_as_a_field_of_an_annotation_is_called_otherwise() -> None:
