@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +56,8 @@ class DeviceLibreFace:
     needs_mesh = True
 
     def __init__(self, scorer: LibreFace, store: Store, mesh: DeviceMesh) -> None:
-        self._scorer, self._store, self._mesh = scorer, store, mesh
+        # A copy: the given one stays as it was, and can still be sent to other processes.
+        self._scorer, self._store, self._mesh = copy(scorer), store, mesh
         self.name, self.version, self.packs = scorer.name, scorer.version, scorer.packs
         self.columns: tuple[Column, ...] = scorer.columns
         self.options: Mapping[str, str] = scorer.options
