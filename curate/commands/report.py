@@ -40,6 +40,7 @@ def report(
     """
     output = Output(json, quiet)
     from curate.reports.report import write_report
+    from curate.reports.wording import count
 
     path = out if out is not None else Path(f"{short_name(scores)}.html")
     written = write_report(scores, path, against=against, overwrite=overwrite)
@@ -57,10 +58,13 @@ def report(
     )
     output.plain(written.finding)
     if written.missing:
+        be = "is" if written.missing == 1 else "are"
         output.text(
-            f"{written.missing:,} of {written.shown:,} pictures to be shown are gone, changed or broken."
+            f"{written.missing:,} of {count(written.shown, 'picture')} to show {be} gone, changed or broken."
         )
     output.plain(f"written to {written.path} ({_size(written.bytes)})")
+    if written.missing:
+        raise typer.Exit(3)
 
 
 def _size(count: int) -> str:
