@@ -15,7 +15,7 @@ from curate.scorers.said import Said
 from curate.sources.bucket import kind_of, list_url
 from curate.sources.folder import passed_over
 from curate.sources.reference import Remote
-from curate.sources.remote import is_url, shown, source_errors
+from curate.sources.remote import is_url, source_errors
 from curate.sources.source import Input, as_text
 from curate.sources.webdataset import archive_of, member_of
 
@@ -176,10 +176,6 @@ def open_metadata(named: str | Path | None, folder: Folder | None) -> Metadata:
     """
     if named is not None and str(named) != NONE:
         place = place_of(str(named))
-        if str(named) != shown(str(named)):
-            raise InputError(
-                "a signed URL cannot be kept, and would be", where=shown(str(named)), hint="download it"
-            )
         table = MetadataTable(place)
         if table.twice:
             raise InputError(table.twice[0], where=as_text(str(named)), hint="leave one row for each picture")

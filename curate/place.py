@@ -212,8 +212,8 @@ def place_of(text: str | Path | Remote) -> Place:
         hint = "take it out of the URL; " + credentials_hint(text)
         raise InputError("a URL is no place for a password", where=shown(text), hint=hint)
     if shown(text) != f"{scheme.lower()}://{rest}":
-        hint = "take away what follows the ?, or the #; " + credentials_hint(text)
-        raise InputError("the URL of a score set ends with its name", where=shown(text), hint=hint)
+        hint = "leave away what follows the name, or download it; " + credentials_hint(text)
+        raise InputError("a signed URL cannot be kept, and would be", where=shown(text), hint=hint)
     if not rest.partition("/")[0]:
         raise InputError("this names no bucket", where=text, hint=f"{scheme}://BUCKET/NAME.scores")
     return Remote(f"{scheme.lower()}://{rest.rstrip('/')}")
