@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.errors import CurateError, InputError, ModelError
-from curate.models.gate import error_of
+from curate.models.gate import MAX_GAZE, Error, error_of
 from curate.models.openvino_network import check_openvino, cpu_name
 from curate.models.pack import ModelPack, find_pack, sha256_of
-from curate.models.profile import Chosen, Measured, Record, file_name, record_path
+from curate.models.profile import Alignment, Chosen, Measured, Record, file_name, record_path
 from curate.models.quantise import write_f16, write_int8
 from curate.models.session import Device, Precision, Session, resolve_device
+from curate.scorers import libreface
+from curate.scorers.fast_align import VERSION
 from curate.scorers.preprocess import normalise, resize_and_crop
 from curate.scorers.scorer import make_scorer
 
@@ -97,6 +99,7 @@ def profile_pack(
         faces=len(measured_on),
         chosen=chosen,
         measured=tuple(measured),
+        alignment=measure_alignment(measured_on) if (name, device) == (libreface.PACK, "cpu") else None,
     )
     path = record_path(pack, device)
     partial = path.with_suffix(".part")
@@ -128,18 +131,53 @@ def compare_whole(scorer: str, faces: Sequence[Face]) -> Whole:
         {c: np.concatenate([np.asarray(part[c]) for part in answers[name]]) for c in columns}
         for name in scorers
     )
-    intensities = [c for c in columns if c.startswith("au") and not c.endswith("_p")]
-    apart = np.abs(np.stack([exact[c].astype(float) - fast[c].astype(float) for c in intensities]))
-    presence = [(exact[c] >= 0.5) != (fast[c] >= 0.5) for c in columns if c.endswith("_p")]
-    return Whole(
-        scorer,
-        median(times["exact"]),
-        median(times["fast"]),
-        float((exact["expression"] != fast["expression"]).mean()),
-        float(np.mean(presence)),
-        float(apart.mean()),
-        float(np.quantile(apart, 0.99)),
+    return Whole(scorer, median(times["exact"]), median(times["fast"]), *_apart(exact, fast))
+
+
+def measure_alignment(faces: Sequence[Face]) -> Alignment:
+    """LibreFace's fast alignment and carried mesh against the exact ones, every network in float32."""
+    exact, fast = libreface.LibreFace(), libreface.LibreFace()
+    fast.options = {"profile": "fast", "alignment": VERSION}
+    for scorer in (exact, fast):
+        scorer.open("cpu")
+    before, now = (
+        {c.name: np.concatenate([np.asarray(part[c.name]) for part in parts]) for c in exact.columns}
+        for parts in (
+            [one.score([_fresh(f) for f in faces[i : i + _BATCH]]) for i in range(0, len(faces), _BATCH)]
+            for one in (exact, fast)
+        )
     )
+    flips, presence, mean, p99 = _apart(before, now)
+    problem = Error(flips, presence, mean, p99).problem
+    gaze, gaze_problem = None, ""
+    if "gaze_yaw" in before:
+        turned = np.abs(np.stack([before[c] - now[c] for c in ("gaze_yaw", "gaze_pitch")]))
+        seen = turned[:, ~np.isnan(turned).any(axis=0)]
+        gaze = float(seen.mean()) if seen.size else None
+        if gaze is None or gaze > MAX_GAZE:
+            gaze_problem = "no gaze to compare" if gaze is None else f"gaze differs by {gaze:.1f} degrees"
+    return Alignment(
+        fast=not problem,
+        carried=not gaze_problem,
+        label_flips=flips,
+        presence_flips=presence,
+        mean=mean,
+        p99=p99,
+        gaze=gaze,
+        problem=problem,
+        gaze_problem=gaze_problem,
+    )
+
+
+def _apart(
+    exact: Mapping[str, NDArray[Any]], fast: Mapping[str, NDArray[Any]]
+) -> tuple[float, float, float, float]:
+    """Label flips, presence flips, mean and 99th percentile of |difference| of the intensities."""
+    intensities = [c for c in exact if c.startswith("au") and not c.endswith("_p")]
+    apart = np.abs(np.stack([exact[c].astype(float) - fast[c].astype(float) for c in intensities]))
+    presence = [(exact[c] >= 0.5) != (fast[c] >= 0.5) for c in exact if c.endswith("_p")]
+    flips = float((exact["expression"] != fast["expression"]).mean())
+    return flips, float(np.mean(presence)), float(apart.mean()), float(np.quantile(apart, 0.99))
 
 
 def faces_in(folder: Path, limit: int) -> list[Face]:

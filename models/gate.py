@@ -12,6 +12,7 @@ from curate.models.pack import Network
 
 MAX_FLIPS = 0.01
 MAX_MEAN = 0.02
+MAX_GAZE = 1.0  # degrees, in the mean of yaw and pitch
 
 Outputs = Mapping[str, NDArray[np.float32]]
 

@@ -57,6 +57,30 @@ class Measured(BaseModel):
     problem: str = ""
 
 
+class Alignment(BaseModel):
+    """What `fast` does to LibreFace's pixels, against `exact`, with all networks in float32.
+
+    Attributes:
+        fast: the fast alignment passes the gate; if not, `fast` aligns as `exact` does.
+        carried: so does the carried mesh for gaze; if not, `fast` looks for it again as `exact` does.
+        label_flips, presence_flips, mean, p99: of the fast alignment, as in `Measured`.
+        gaze: mean |difference| of yaw and pitch with the carried mesh, degrees; None without a gaze network.
+        problem, gaze_problem: why they do not pass; empty where they do.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fast: bool
+    carried: bool
+    label_flips: float
+    presence_flips: float
+    mean: float
+    p99: float
+    gaze: float | None
+    problem: str = ""
+    gaze_problem: str = ""
+
+
 class Record(BaseModel):
     """What was measured for one state of one pack, and what is to be taken; one a device.
 
@@ -66,6 +90,7 @@ class Record(BaseModel):
         faces: on how many the errors were measured; others set the ranges of int8.
         chosen: by role. A network that is not in it stays float32.
         measured: everything.
+        alignment: LibreFace's, on the CPU; None where it was not measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +102,7 @@ class Record(BaseModel):
     faces: int
     chosen: dict[str, Chosen]
     measured: tuple[Measured, ...]
+    alignment: Alignment | None = None
 
 
 def record_folder(pack: ModelPack) -> Path:

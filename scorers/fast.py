@@ -11,8 +11,9 @@ from curate.models.pack import Input, ModelPack
 from curate.models.profile import open_network
 from curate.scorers.face import Face
 from curate.scorers.fast_align import carried_landmarks, small_pictures
-from curate.scorers.mesh import MeshFace
+from curate.scorers.mesh import FaceMesh, MeshFace
 from curate.scorers.networks import Networks
+from curate.scorers.preprocess import resize_and_crop
 
 
 class FastNetworks(Networks):
@@ -21,6 +22,7 @@ class FastNetworks(Networks):
     def __init__(self, pack: ModelPack, roles: Sequence[str], options: Mapping[str, str]) -> None:
         """As `Networks`, on the CPU."""
         self._pack = pack
+        self._pictures = _exact_pictures if options.get("alignment") == "exact" else small_pictures
         self._sessions = {
             role: open_network(pack, role, options, "cpu", pictures=pack.network(role).input.layout == "NCHW")
             for role in roles
@@ -34,7 +36,7 @@ class FastNetworks(Networks):
         for role in roles:
             card = self._pack.network(role).input
             if card not in prepared:
-                prepared[card] = small_pictures(faces, card)
+                prepared[card] = self._pictures(faces, card)
             outputs.update(self.on_features(role, prepared[card]))
         return outputs
 
@@ -47,3 +49,24 @@ class CarriedMesh:
     ) -> list[list[MeshFace]]:
         """As `FaceMesh.detect` on the aligned pictures of these faces: always one each."""
         return [[MeshFace(carried_landmarks(face), 1.0)] for face in pictures if isinstance(face, Face)]
+
+
+class FoundMesh:
+    """The mesh of each face looked for in its aligned picture, as `exact` does."""
+
+    def __init__(self) -> None:
+        self._mesh = FaceMesh("cpu")
+
+    def detect(
+        self, pictures: Sequence[object], *, max_faces: int, zooms: Sequence[float]
+    ) -> list[list[MeshFace]]:
+        """As `FaceMesh.detect` on the aligned pictures of these faces."""
+        aligned = [face.aligned for face in pictures if isinstance(face, Face)]
+        return self._mesh.detect(aligned, max_faces=max_faces, zooms=zooms)
+
+
+def _exact_pictures(faces: Sequence[Face], card: Input) -> NDArray[np.uint8]:
+    """As `small_pictures`, with the alignment of `exact`."""
+    if card.resize is None or card.resample is None:
+        raise ValueError("the card of this network does not say how to prepare a picture")
+    return np.stack([resize_and_crop(face.aligned, card.resize, card.crop, card.resample) for face in faces])

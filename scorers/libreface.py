@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from curate.errors import ModelError
 from curate.models.pack import ModelPack, find_pack
-from curate.models.profile import fast_options
+from curate.models.profile import Record, fast_options, read_record
 from curate.models.session import Device, Profile
 from curate.scorers.align import SIZE
 from curate.scorers.answers import Answers, action_units, expressions
 from curate.scorers.columns import Column, expression_columns, gaze_columns
 from curate.scorers.face import Face
-from curate.scorers.fast import CarriedMesh, FastNetworks
+from curate.scorers.fast import CarriedMesh, FastNetworks, FoundMesh
 from curate.scorers.fast_align import VERSION
 from curate.scorers.mesh import FaceMesh, MeshFace
 from curate.scorers.networks import Networks
@@ -49,7 +49,9 @@ class LibreFace:
         self.options: Mapping[str, str] = {}
         if profile == "fast":
             pack = find_pack(PACK)
-            self.options = fast_options(pack, self.roles(pack), device) | {"alignment": VERSION}
+            self.options = fast_options(pack, self.roles(pack), device) | _alignment(
+                read_record(pack, device)
+            )
 
     # The forms a pack may have: networks that see the picture, and heads that see their feature.
     _forms: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -68,9 +70,8 @@ class LibreFace:
         pack = find_pack(PACK)
         roles = self.roles(pack)
         if device == "cpu" and self.options.get("profile") == "fast":
-            self.use(
-                pack, FastNetworks(pack, roles, self.options), CarriedMesh() if "gaze" in roles else None
-            )
+            mesh = FoundMesh() if self.options.get("gaze_mesh") == "exact" else CarriedMesh()
+            self.use(pack, FastNetworks(pack, roles, self.options), mesh if "gaze" in roles else None)
             return
         networks = Networks(pack, roles, device, self.options)
         self.use(pack, networks, FaceMesh(device) if "gaze" in roles else None)
@@ -132,6 +133,15 @@ class LibreFaceSeparate(LibreFace):
 
     name = "libreface-separate"
     _forms = ((("au_intensity", "au_presence"), ()),)
+
+
+def _alignment(record: Record | None) -> dict[str, str]:
+    """How the faces are aligned, and which mesh gaze reads; fast in both where nobody measured."""
+    measured = record.alignment if record else None
+    if measured is None:
+        return {"alignment": VERSION}
+    options = {"alignment": VERSION if measured.fast else "exact"}
+    return options if measured.carried else options | {"gaze_mesh": "exact"}
 
 
 def expression_values(scores: NDArray[np.float32]) -> Answers:

@@ -13,7 +13,7 @@ import typer
 from curate.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
-    from curate.models.profile import Record
+    from curate.models.profile import Alignment, Record
     from curate.models.session import Device
     from curate.profiling import Whole
 
@@ -47,6 +47,7 @@ def profile(
 
     A network becomes int8 (on a GPU: float16) only where that is faster and passes the gate: at most 1 % of its labels
     change, and intensities differ by at most 0.02 of 5 in the mean. The files are kept in the cache, beside the packs.
+    LibreFace's fast alignment passes the same gate and its carried mesh one of 1 degree, or `exact`'s are taken.
 
     Examples:
 
@@ -106,6 +107,18 @@ def _tell(record: Record, output: Output) -> None:
     ]
     numbers = ["ms a face", "labels flip", "presences flip", "AU, mean", "AU, p99"]
     output.table(["network", "precision", *numbers, ""], rows, right=numbers, fold=[""])
+    if record.alignment is not None:
+        _tell_alignment(record.alignment, output)
+
+
+def _tell_alignment(found: Alignment, output: Output) -> None:
+    gaze = "" if found.gaze is None else f"{found.gaze:.2f}"
+    flips = (_share(found.label_flips), _share(found.presence_flips), f"{found.mean:.4f}", f"{found.p99:.3f}")
+    rows = [("fast alignment", *flips, "", found.problem or "taken")]
+    if found.gaze is not None or found.gaze_problem:
+        rows.append(("carried mesh", "", "", "", "", gaze, found.gaze_problem or "taken"))
+    numbers = ["labels flip", "presences flip", "AU, mean", "AU, p99", "gaze, degrees"]
+    output.table(["instead of exact", *numbers, ""], rows, right=numbers, fold=[""])
 
 
 def _tell_whole(wholes: list[Whole], output: Output) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +10,9 @@ from hypothesis import strategies as st
 from oracle import Case
 
 from curate.errors import ModelError
+from curate.models.pack import find_pack
+from curate.models.profile import Alignment, Record, record_path
+from curate.profiling import measure_alignment
 from curate.scorers.columns import EXPRESSIONS, INTENSITY_AUS, PRESENCE_AUS
 from curate.scorers.face import Face
 from curate.scorers.libreface import LibreFace, LibreFaceSeparate, expression_values, gaze_features
@@ -100,6 +106,66 @@ def test_fast_fills_the_same_columns_with_nearly_the_same_numbers(cases: list[Ca
     # Random networks magnify what a trained one does not see: their answers move by 0.03 for 0.15 of a grey level.
     assert np.mean(apart) < 0.15
     assert np.isfinite(np.asarray(answers[1]["gaze_yaw"], float)).all()
+
+
+@pytest.fixture
+def record_of(
+    seeded_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Alignment], None]:
+    """Leaves a record with this alignment in a cache of the test's own, which has the seeded pack."""
+    (tmp_path / "models").symlink_to(seeded_cache / "models")
+    monkeypatch.setenv("CURATE_CACHE", str(tmp_path))
+
+    def write(alignment: Alignment) -> None:
+        pack = find_pack("libreface")
+        path = record_path(pack, "cpu")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = Record(
+            pack=pack.name,
+            fingerprint=pack.fingerprint,
+            device="cpu",
+            processor="",
+            faces=1,
+            chosen={},
+            measured=(),
+            alignment=alignment,
+        )
+        path.write_text(record.model_dump_json())
+
+    return write
+
+
+def test_an_alignment_that_fails_the_gate_is_not_what_fast_runs(
+    cases: list[Case], record_of: Callable[[Alignment], None]
+) -> None:
+    faces = [Face(case.pixels, case.landmarks) for case in cases]
+    # Random weights magnify what the fast alignment changes.
+    measured = measure_alignment(faces)
+    assert not measured.fast
+    assert "intensities differ" in measured.problem
+    assert not measured.carried
+    assert "degrees" in measured.gaze_problem
+    record_of(measured)
+    exact, fast = LibreFace(), LibreFace("fast")
+    assert fast.options["alignment"] == fast.options["gaze_mesh"] == "exact"
+    for scorer in (exact, fast):
+        scorer.open("cpu")
+    theirs, ours = exact.score(faces), fast.score(faces)
+    for column in [c.name for c in exact.columns if c.name.startswith(("au", "gaze"))]:
+        before, now = (np.asarray(values[column], float) for values in (theirs, ours))
+        assert np.allclose(before, now, rtol=1e-3, atol=2e-3, equal_nan=True), column
+    assert list(theirs["expression"]) == list(ours["expression"])
+
+
+@pytest.mark.parametrize(("fast", "carried"), [(True, True), (True, False), (False, True)])
+def test_each_part_of_the_alignment_is_chosen_for_itself(
+    record_of: Callable[[Alignment], None], fast: bool, carried: bool
+) -> None:
+    unmeasured = LibreFace("fast").options
+    record_of(Alignment(fast=fast, carried=carried, label_flips=0, presence_flips=0, mean=0, p99=0, gaze=0))
+    options = LibreFace("fast").options
+    assert options["alignment"] == (unmeasured["alignment"] if fast else "exact")
+    assert options.get("gaze_mesh") == (None if carried else "exact")
 
 
 def test_without_weights_the_error_says_how_to_get_them() -> None:
