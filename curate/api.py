@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from curate.affect import keep_tables, tables_of
 from curate.asked import Asked, folder_of
 from curate.cluster_run import ClusterRun, check_cluster
+from curate.engines.cluster import cluster, named
 from curate.engines.local import LocalEngine
-from curate.engines.ray import cluster, named
 from curate.engines.work import Engine
 from curate.errors import InputError
 from curate.form import form_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from curate.engines.ray import Cluster, RayEngine
+from curate.engines.cluster import Cluster
+from curate.engines.ray import RayEngine
 from curate.errors import CurateError
 from curate.form import Form
 from curate.models.session import Device

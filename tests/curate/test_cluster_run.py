@@ -23,7 +23,7 @@ from s3server import Bucket
 
 from curate import Summary, open_scores, score
 from curate.cluster_run import check_cluster
-from curate.engines.ray import Cluster
+from curate.engines.cluster import Cluster
 from curate.errors import CurateError
 from curate.place import place_of
 from curate.shards import list_shards

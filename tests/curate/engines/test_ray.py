@@ -14,13 +14,15 @@ import rays
 from rays import Nodes
 from tasks import Slow
 
-from curate.engines.ray import RayEngine, cluster
+from curate.engines.cluster import cluster
+from curate.engines.ray import RayEngine
 from curate.errors import CurateError, ModelError
 
 PROGRAM = """
 import os
 from tasks import Slow
-from curate.engines.ray import RayEngine, cluster
+from curate.engines.cluster import cluster
+from curate.engines.ray import RayEngine
 with cluster(cpus=1):
     print(sorted(answer for _, answer in RayEngine(Slow(), actors=1).run(range(3))))
 assert "RAY_AUTH_MODE" not in os.environ and "RAY_AUTH_TOKEN" not in os.environ
