@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from curate.scorers.face import Face
 
 LEAST_FACES = 16
+# With fewer to measure on, one label that flips is more than the gate lets pass.
+ENOUGH_FACES = 100
 _CALIBRATION = 64
 _BATCH = 8
 _TURNS = 5
@@ -66,7 +69,8 @@ def profile_pack(
         tell: is told what is measured now.
 
     Raises:
-        ModelError: the pack, or a package that is needed, is missing.
+        ModelError: the pack, or a package that is needed, is missing; the cache cannot be written to, or somebody
+            else is measuring this pack.
         InputError: too few faces.
     """
     if len(faces) < LEAST_FACES:
@@ -79,14 +83,45 @@ def profile_pack(
         check_openvino()
     seen, measured_on = list(faces[::2][:_CALIBRATION]), list(faces[1::2])
     folder = record_path(pack, device).parent
-    folder.mkdir(parents=True, exist_ok=True)
+    with _alone_in(folder):
+        return _profiled(pack, device, seen, measured_on, tell)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """The folder of a record, with one writer at a time."""
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ModelError(
+            "another `curate models profile` is measuring this pack", where=str(folder), hint="wait for it"
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ModelError(
+            f"cannot be written: {reason}", where=str(folder), hint="CURATE_CACHE names another folder"
+        ) from error
+
+
+def _profiled(
+    pack: ModelPack,
+    device: Device,
+    seen: Sequence[Face],
+    measured_on: Sequence[Face],
+    tell: Callable[[str], None],
+) -> Record:
+    folder = record_path(pack, device).parent
     measured: list[Measured] = []
     chosen: dict[str, Chosen] = {}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for role, network in pack.networks.items():
             if network.input.layout != "NCHW":
                 continue
-            tell(f"{name}: {role}")
+            tell(f"{pack.name}: {role}")
             of_role = _Networks(pack, role, device, Path(scratch))
             found = of_role.measure(network_inputs(pack, role, seen), network_inputs(pack, role, measured_on))
             measured += found
@@ -99,7 +134,7 @@ def profile_pack(
         faces=len(measured_on),
         chosen=chosen,
         measured=tuple(measured),
-        alignment=measure_alignment(measured_on) if (name, device) == (libreface.PACK, "cpu") else None,
+        alignment=measure_alignment(measured_on) if (pack.name, device) == (libreface.PACK, "cpu") else None,
     )
     path = record_path(pack, device)
     partial = path.with_suffix(".part")

@@ -119,17 +119,24 @@ def read_record(pack: ModelPack, device: Device) -> Record | None:
     """What was measured; None where nothing was.
 
     Raises:
-        ModelError: the record cannot be read.
+        ModelError: the record cannot be read, or is of other networks.
     """
     path = record_path(pack, device)
     try:
-        return Record.model_validate_json(path.read_bytes())
+        record = Record.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as broken:
         raise ModelError(
             "the record of the profile cannot be read", where=str(path), hint=f"{_MEASURE} {pack.name}"
         ) from broken
+    if (record.pack, record.fingerprint, record.device) != (pack.name, pack.fingerprint, device):
+        raise ModelError(
+            "the record of the profile is of another pack or device",
+            where=str(path),
+            hint=f"{_MEASURE} {pack.name}",
+        )
+    return record
 
 
 def fast_options(pack: ModelPack, roles: Iterable[str], device: Device = "cpu") -> dict[str, str]:

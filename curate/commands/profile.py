@@ -61,7 +61,7 @@ def profile(
 
     from curate.errors import ModelError
     from curate.models.pack import list_packs
-    from curate.profiling import compare_whole, example_faces, faces_in, profile_pack
+    from curate.profiling import ENOUGH_FACES, compare_whole, example_faces, faces_in, profile_pack
 
     cv2.setNumThreads(1)
     output = Output(json, quiet)
@@ -86,6 +86,12 @@ def profile(
     for record in records:
         _tell(record, output)
     _tell_whole(wholes, output)
+    measured_on = min(record.faces for record in records)
+    if measured_on < ENOUGH_FACES:
+        output.text(
+            f"warning: {measured_on} faces are few for the gate, one label more or less decides; "
+            f"--faces FOLDER with {2 * ENOUGH_FACES} or more says more"
+        )
     output.hint(f"curate score FOLDER --scorers mesh,quality,{names[-1]} --profile fast", "Next:  ")
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from typed import curate
 
-from curate.errors import InputError
+from curate.errors import InputError, ModelError
 from curate.models.pack import find_pack
-from curate.models.profile import read_record
+from curate.models.profile import read_record, record_path
 from curate.profiling import compare_whole, example_faces, faces_in, profile_pack
 from curate.scorers.face import Face
 
@@ -47,6 +48,21 @@ def test_what_is_taken_is_the_fastest_that_passes_and_is_what_fast_runs(faces: l
     assert whole.mean < 0.1
 
 
+def test_two_do_not_measure_one_pack_at_once(faces: list[Face]) -> None:
+    folder = record_path(find_pack("lite"), "cpu").parent
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"), pytest.raises(ModelError, match="another `curate models profile`"):
+        profile_pack("lite", faces)
+
+
+def test_a_cache_that_cannot_be_written_to_is_an_error_in_words(faces: list[Face]) -> None:
+    folder = record_path(find_pack("lite"), "cpu").parent
+    folder.parent.mkdir(parents=True)
+    folder.write_text("in the way")
+    with pytest.raises(ModelError, match="cannot be written"):
+        profile_pack("lite", faces)
+
+
 def test_float16_is_gated_where_there_is_no_gpu_too(faces: list[Face]) -> None:
     record = profile_pack("lite", faces, "cuda")
     assert {m.precision for m in record.measured} == {"f32", "f16"}
@@ -60,6 +76,8 @@ def test_the_command_says_what_it_found(tmp_path: Path) -> None:
     said = json.loads(done.stdout)
     assert said["records"][0]["pack"] == "lite"
     assert said["whole"][0]["scorer"] == "lite"
+    told = curate("models", "profile", "lite", "--limit", "34", cwd=tmp_path)
+    assert "faces are few for the gate" in told.stdout
     again = curate("models", "profile", "face-mesh", cwd=tmp_path)
     assert again.returncode == 1
     assert "no profiles" in again.stderr

@@ -176,3 +176,12 @@ def test_a_record_that_makes_no_sense_is_an_error() -> None:
     record_path(pack, "cpu").write_text("{}")
     with pytest.raises(ModelError, match="cannot be read"):
         fast_options(pack, ["face"])
+
+
+def test_a_record_of_other_networks_is_not_believed() -> None:
+    pack = find_pack("lite")
+    leave_record("f32")
+    path = record_path(pack, "cpu")
+    path.write_text(path.read_text().replace(pack.fingerprint, "0" * len(pack.fingerprint)))
+    with pytest.raises(ModelError, match="of another pack"):
+        fast_options(pack, ["face"])
