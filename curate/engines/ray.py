@@ -10,9 +10,11 @@ import contextlib
 import inspect
 import os
 import pickle
+import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from curate.engines.cluster import in_words
@@ -78,7 +80,7 @@ class RayEngine(Generic[JobT, AnswerT]):
         import ray
 
         told = {name: os.environ[name] for name in _TOLD if name in os.environ}
-        worker = _worker(self._work, told, about_here())
+        worker = _worker(self._work, told, about_here(), _hidden())
         with _context(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # no user can do anything about what Ray deprecates
             answers = ray.data.from_items(jobs, override_num_blocks=len(jobs)).map_batches(
@@ -157,7 +159,14 @@ def _context() -> Iterator[None]:
             setattr(context, name, value)
 
 
-def _worker(work: bytes, told: dict[str, str], here: tuple[str, str]) -> type:
+def _hidden() -> str:
+    """The current folder, where this process does not import from it: Ray would have the actors do so, and a folder
+    `curate` there (a checkout has one) would pass for the package."""
+    here = str(Path.cwd())
+    return "" if here in {str(Path(path).absolute()) for path in sys.path} else here
+
+
+def _worker(work: bytes, told: dict[str, str], here: tuple[str, str], hidden: str) -> type:
     """The class of the actors. It is made here so that it travels whole: a node may lack our package, and says so."""
 
     class Worker:
@@ -166,12 +175,14 @@ def _worker(work: bytes, told: dict[str, str], here: tuple[str, str]) -> type:
 
         def __call__(self, table: Any) -> Any:
             import pickle
+            import sys
             import zlib
 
             import pyarrow
 
             try:
                 if self.desk is None:
+                    sys.path[:] = [path for path in sys.path if path != hidden]
                     from curate.engines.ray_desk import Desk
 
                     self.desk = Desk(work, told, here)

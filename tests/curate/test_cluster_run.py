@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,23 @@ def test_the_rows_are_those_of_a_local_run_and_either_engine_goes_on_with_the_ot
     score(str(folder), here, scorers=["mesh", "quality", "lite"], workers=2)
     assert_frame_equal(rows(there), rows(here), check_exact=True)
     assert on(nodes, folder, here, "mesh").scored == 0
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_pictures_in_archives_and_tables_are_read_where_they_are_scored(
+    nodes: Nodes, tmp_path: Path, kind: str
+) -> None:
+    faces = sorted(FACES.glob("*.png"))[:6]
+    source = tmp_path / f"faces.{kind}"
+    if kind == "tar":
+        with tarfile.open(source, "w") as archive:
+            for path in faces:
+                archive.add(path, path.name)
+    else:
+        pl.DataFrame({"image": [path.read_bytes() for path in faces]}).write_parquet(source)
+    assert on(nodes, source, tmp_path / "there", "mesh", "lite", profile="fast").statuses == {"ok": 6}
+    score(str(source), tmp_path / "here", scorers=["mesh", "lite"], profile="fast", workers=1, batch_size=4)
+    assert_frame_equal(rows(tmp_path / "there"), rows(tmp_path / "here"), check_exact=True)
 
 
 def test_what_no_node_can_do_is_said_before_the_old_set_is_touched(

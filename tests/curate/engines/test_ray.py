@@ -100,6 +100,18 @@ def test_a_ray_of_our_own_leaves_no_token_and_no_word_behind(tmp_path: Path) -> 
     assert not (home / ".ray").exists()
 
 
+def test_a_folder_called_curate_where_one_stands_is_not_taken_for_the_package(tmp_path: Path) -> None:
+    # A checkout has one; Ray lets actors import from the driver's current folder.
+    (tmp_path / "curate").mkdir()
+    (tmp_path / "curate" / "__init__.py").write_text("raise SystemExit('not the package')")
+    program = PROGRAM.partition("assert")[0]
+    here = os.environ | {"PYTHONPATH": str(Path(rays.__file__).parent), "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=here, cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, "[0, 1, 4]\n"), done.stderr
+
+
 def test_an_address_of_a_ray_client_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "ray://127.0.0.1:10001")
     with pytest.raises(CurateError, match="client") as error, cluster(cpus=1):
