@@ -178,10 +178,15 @@ def test_ctrl_c_ends_the_ray_job_and_the_same_command_goes_on(
     out = tmp_path / "out"
     command = [sys.executable, "-m", "curate.app", "score", str(many), "-o", str(out), "--scorers", "fake"]
     command += ["--engine", "ray", "--address", nodes.address, "--workers", "1"]
-    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    rays.until(lambda: out.is_dir() and list_shards(out), 60)
-    os.killpg(run.pid, signal.SIGINT)
-    said, _ = run.communicate(timeout=60)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as run:
+        try:
+            rays.until(lambda: out.is_dir() and list_shards(out), 60)
+            os.killpg(run.pid, signal.SIGINT)
+            said, _ = run.communicate(timeout=60)
+        finally:
+            run.kill()
     assert (run.returncode, said.decode().strip()) == (
         130,
         "Stopped. What was scored is kept: the same command goes on from here.",

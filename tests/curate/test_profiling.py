@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 from typed import curate
 
+from curate import profiling
 from curate.errors import InputError, ModelError
 from curate.models.pack import find_pack
 from curate.models.profile import read_record, record_path
@@ -24,8 +25,14 @@ def faces() -> list[Face]:
     return faces_in(FACES, 20)
 
 
-def test_examples_of_a_checkout_are_there() -> None:
+def test_a_checkout_has_examples_and_an_installed_package_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiling, "__file__", str(FACES.parents[1] / "curate" / "profiling.py"))
     assert example_faces() == FACES
+    monkeypatch.setattr(profiling, "__file__", str(tmp_path / "site-packages" / "curate" / "profiling.py"))
+    with pytest.raises(InputError, match="no faces to measure on"):
+        example_faces()
 
 
 def test_too_few_faces_are_refused(faces: list[Face]) -> None:
@@ -71,12 +78,12 @@ def test_float16_is_gated_where_there_is_no_gpu_too(faces: list[Face]) -> None:
 
 
 def test_the_command_says_what_it_found(tmp_path: Path) -> None:
-    done = curate("models", "profile", "lite", "--limit", "20", "--json", cwd=tmp_path)
+    done = curate("models", "profile", "lite", "--faces", FACES, "--limit", "20", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["records"][0]["pack"] == "lite"
     assert said["whole"][0]["scorer"] == "lite"
-    told = curate("models", "profile", "lite", "--limit", "34", cwd=tmp_path)
+    told = curate("models", "profile", "lite", "--faces", FACES, "--limit", "34", cwd=tmp_path)
     assert "faces are few for the gate" in told.stdout
     again = curate("models", "profile", "face-mesh", cwd=tmp_path)
     assert again.returncode == 1
