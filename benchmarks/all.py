@@ -1,7 +1,7 @@
 """Every benchmark whose figures stand in docs/performance.md, one after the other; then the page's tables.
 
     python benchmarks/all.py [-o benchmarks/results] [--quick] [--only speed,peers] [--pictures FOLDER]
-                             [--env REFERENCE_ENV] [--pyfeat ENV] [--turns 3] [--growth 1000 10000]
+                             [--env REFERENCE_ENV] [--pyfeat ENV] [--turns 3] [--growth 1000 10000 100000 1000000]
 
 Each writes NAME.json into the folder of results; `tables.py` makes the tables from these files, so that no figure of
 the page is typed by hand (`--only none` makes them alone). What cannot run here leaves a blank cell with the reason.
@@ -149,11 +149,11 @@ def _no_app(_: argparse.Namespace) -> str:
 
 
 PARTS = (
-    Part("speed", 300, speed),
-    Part("peers", 150, peers),
+    Part("speed", 750, speed),
+    Part("peers", 250, peers),
     Part("profiles", 45, profiles, prints=True, lacks=_no_profiles),
     Part("gpu", 120, gpu, lacks=_no_gpu),
-    Part("growth", 60, growth, prints=True),
+    Part("growth", 1_500, growth, prints=True),
     Part("memory", 60, memory, prints=True),
     Part("choosing", 60, choosing, prints=True),
     Part("browsing", 30, browsing, prints=True, lacks=_no_app),
@@ -191,7 +191,7 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path, default=EXAMPLES)
     parser.add_argument("--env", type=Path, help="made by reference_env.py")
     parser.add_argument("--pyfeat", type=Path, help="an environment with py-feat")
-    parser.add_argument("--growth", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--growth", type=int, nargs="+", default=[10**3, 10**4, 10**5, 10**6])
     parser.add_argument("--turns", type=int, default=3, help="of speed and peers [default: 3]")
     parser.add_argument("--page", type=Path, help="whose tables are written")
     given = parser.parse_args()

@@ -58,7 +58,7 @@ def host(result: dict[str, Any]) -> str:
         f"{at['cores']} cores of an {at['cpu']}, {at['memory_gb']} GB, {at['system']}, Python {at['python']}, "
         f"{versions}. "
         f"{at['date']}, commit {at['commit']}; pictures made from `{result['pictures']}`, medians of {result['turns']} "
-        f"turns, one batch or more to warm up.{quick}\n"
+        f"turn{'s' * (result['turns'] > 1)}, one batch or more to warm up.{quick}\n"
     )
 
 
@@ -168,7 +168,7 @@ def peers(result: dict[str, Any]) -> str:
         rows.append([f"{name} ({number})", *[BLANK] * 4])
         notes.append(f"({number}) {reason}.")
     made = _table(["", "pictures/s", "CPU-ms a picture", "floor", "against the same job"], rows)
-    made += f"\n{result['count']} pictures of `{result['pictures']}`, medians of {result['turns']} turns. "
+    made += f"\n{result['count']} pictures of `{result['pictures']}`, medians of {result['turns']} turn{'s' * (result['turns'] > 1)}. "
     made += " ".join(notes) + "\n"
     if result["answers"]:
         said = result["answers"]
