@@ -168,7 +168,8 @@ def peers(result: dict[str, Any]) -> str:
         rows.append([f"{name} ({number})", *[BLANK] * 4])
         notes.append(f"({number}) {reason}.")
     made = _table(["", "pictures/s", "CPU-ms a picture", "floor", "against the same job"], rows)
-    made += f"\n{result['count']} pictures of `{result['pictures']}`, medians of {result['turns']} turn{'s' * (result['turns'] > 1)}. "
+    turns = f"{result['turns']} turn{'s' * (result['turns'] > 1)}"
+    made += f"\n{result['count']} pictures of `{result['pictures']}`, medians of {turns}. "
     made += " ".join(notes) + "\n"
     if result["answers"]:
         said = result["answers"]
