@@ -240,7 +240,7 @@ def affect_columns(affect: Affect, columns: Collection[str]) -> dict[str, pl.Exp
     valence = _mixture({name: point.valence for name, point in affect.coordinates.items()})
     arousal = _mixture({name: point.arousal for name, point in affect.coordinates.items()})
     said, moved = expressivity(affect), energy(affect, columns)
-    heat = pl.when(moved.is_null()).then(100 * said).otherwise(100 * (said * moved).sqrt())
+    heat = (100 * (said * moved).sqrt()).fill_null(100 * said)
     temperature = heat.clip(0, 100).cast(pl.Float32)
     distance = over((valence.pow(2) + arousal.pow(2)).sqrt(), affect.length)
     numbers = {

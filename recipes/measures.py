@@ -94,10 +94,16 @@ def pattern(patterns: Collection[Collection[int]]) -> pl.Expr:
     Of several patterns the one that is there most. "Soft" in the words of OpenDBM, which has this measure beside the
     hard one (the least instead of the mean).
     """
-    most, *others = (_mean([_share(number) for number in aus]) for aus in patterns)
-    for other in others:
-        most = _larger(most, other)
-    return most.clip(0, 1)
+    # A chain of comparisons would name each pattern many times, and an expression costs by its length, not its rows.
+    most = pl.max_horizontal(_mean([_share(number) for number in aus]) for aus in patterns)
+    return pl.when(_known(patterns)).then(most.clip(0, 1))
+
+
+def _known(patterns: Collection[Collection[int]]) -> pl.Expr:
+    """Whether all action units of these patterns have an answer."""
+    return pl.all_horizontal(
+        _number(_amount(number)).is_not_null() for number in sorted({n for aus in patterns for n in aus})
+    )
 
 
 def _mean(shares: Sequence[pl.Expr]) -> pl.Expr:
@@ -133,16 +139,11 @@ def _congruence() -> pl.Expr:
 
 
 def _muscles() -> pl.Expr:
-    # A list holds each amount once: as a chain of comparisons the expression is a hundred times as large.
-    amounts = pl.concat_list(pattern(several) for several in prototypes().values())
-    # Of equals the first of the catalogue wins.
-    name = (amounts.list.arg_max() + 1).replace_strict(dict(enumerate(EXPRESSIONS)), return_dtype=pl.String)
-    known = pl.all_horizontal(
-        _number(_amount(n)).is_not_null()
-        for n in sorted({n for p in prototypes().values() for aus in p for n in aus})
-    )
-    shown = pl.when(amounts.list.max() >= _PATTERN).then(name).otherwise(pl.lit(EXPRESSIONS[0]))
-    return pl.when(known).then(shown)
+    # The threshold stands last among the amounts: of equals the first wins, in the order of the catalogue.
+    amounts = pl.concat_list(*(pattern(several) for several in prototypes().values()), pl.lit(_PATTERN))
+    names = dict(enumerate((*EXPRESSIONS[1:], EXPRESSIONS[0])))
+    shown = amounts.list.arg_max().replace_strict(names, return_dtype=pl.String)
+    return pl.when(_known([aus for several in prototypes().values() for aus in several])).then(shown)
 
 
 def _conflicts() -> pl.Expr:
