@@ -282,7 +282,9 @@ class _Networks:
         exact = Session(self._pack.verified_path(self._role), device=_usable(self._device))
         sessions: dict[Precision, Session] = {}
         problems: dict[Precision, str] = {}
-        wanted: tuple[Precision, ...] = ("f32", "bf16", "int8") if self._device == "cpu" else ("f32", "f16")
+        wanted: tuple[Precision, ...] = (
+            ("f32", "winograd", "bf16", "int8") if self._device == "cpu" else ("f32", "f16")
+        )
         for precision in wanted:
             try:
                 sessions[precision] = self._open(precision, seen)
@@ -337,10 +339,10 @@ class _Networks:
 
 
 def _best(found: Sequence[Measured]) -> Precision:
-    """The fastest that may be taken: bfloat16 as it is, int8 and float16 through the gate."""
+    """The fastest that may be taken: bfloat16 as it is, the others through the gate."""
     allowed = [m for m in found if m.passes or (m.precision == "bf16" and m.ms is not None)]
     # Without a clock (float16 on a machine without a GPU) fewer bits are taken for faster.
-    untimed: tuple[Precision, ...] = ("f16", "int8", "bf16", "f32")
+    untimed: tuple[Precision, ...] = ("f16", "int8", "bf16", "winograd", "f32")
     return min(allowed, key=lambda m: (m.ms or 0.0, untimed.index(m.precision))).precision
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from curate.errors import ModelError
 from curate.models.pack import Input
 from curate.models.session import Precision
+from curate.models.winograd import rewrite_convolutions
 
 HINT = 'pip install "curate-faces[openvino]"'
 
@@ -38,6 +39,8 @@ class OpenVinoNetwork:
             self.outputs: tuple[str, ...] = tuple(output.any_name for output in model.outputs)
             if picture is not None:
                 model = _fed_with_pictures(model, picture)
+            if precision == "winograd":
+                rewrite_convolutions(model)
             self.inputs: dict[str, tuple[int | None, ...]] = {
                 i.any_name: tuple(n.get_length() if n.is_static else None for n in i.partial_shape)
                 for i in model.inputs
@@ -76,7 +79,7 @@ def _config(precision: Precision, threads: int) -> dict[str, Any]:
         "NUM_STREAMS": 1,
         # Every worker would be pinned to the same first core.
         "ENABLE_CPU_PINNING": False,
-        "INFERENCE_PRECISION_HINT": "f32" if precision == "int8" else precision,
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
     }
 
 

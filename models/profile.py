@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -148,7 +149,7 @@ def fast_options(pack: ModelPack, roles: Iterable[str], device: Device = "cpu") 
     if device == "cpu":
         check_openvino()
     record = read_record(pack, device)
-    unmeasured = Chosen(precision="bf16" if device == "cpu" and fast_bf16() else "f32")
+    unmeasured = Chosen(precision="f32" if device == "cuda" else "bf16" if fast_bf16() else "winograd")
     options = {"profile": "fast"}
     for role in roles:
         # Numbers go in as they are where there is no picture: such networks take no time.
@@ -211,8 +212,7 @@ def open_network(
 
 def precision_of(options: Mapping[str, str], role: str) -> Precision:
     """What a network computes in under a scorer's options."""
-    words: dict[str, Precision] = {"f32": "f32", "bf16": "bf16", "int8": "int8", "f16": "f16"}
-    return words[options.get(role, "f32").partition(" ")[0]]
+    return cast(Precision, options.get(role, "f32").partition(" ")[0])
 
 
 def fast_bf16() -> bool:

@@ -19,7 +19,8 @@ from curate.models.pack import Input, ModelPack, find_pack
 
 Device = Literal["cpu", "cuda"]
 Profile = Literal["exact", "fast"]
-Precision = Literal["f32", "bf16", "int8", "f16"]
+# `winograd` is float32, with fewer multiplications (`models/winograd.py`).
+Precision = Literal["f32", "winograd", "bf16", "int8", "f16"]
 
 _GPU_HINT = "use --device cpu, or pip install 'onnxruntime-gpu[cuda,cudnn]'"
 _ERRORS_ONLY = 3

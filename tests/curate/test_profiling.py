@@ -44,7 +44,7 @@ def test_what_is_taken_is_the_fastest_that_passes_and_is_what_fast_runs(faces: l
     record = profile_pack("lite", faces)
     assert record == read_record(find_pack("lite"), "cpu")
     measured = {m.precision: m for m in record.measured}
-    assert measured.keys() == {"f32", "bf16", "int8"}
+    assert measured.keys() == {"f32", "winograd", "bf16", "int8"}
     assert measured["f32"].passes
     assert measured["f32"].mean is not None
     assert measured["f32"].mean < 1e-4
