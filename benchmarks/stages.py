@@ -153,7 +153,8 @@ def _libreface(faces: list[Any], parts: Parts, stages: Stages) -> None:
     import numpy as np
 
     from curate.scorers.align import align
-    from curate.scorers.fast import CarriedMesh, small_pictures
+    from curate.scorers.fast import CarriedMesh
+    from curate.scorers.fast_align import SmallPictures
     from curate.scorers.libreface import gaze_features
     from curate.scorers.preprocess import normalise, resize_and_crop
 
@@ -176,7 +177,7 @@ def _libreface(faces: list[Any], parts: Parts, stages: Stages) -> None:
                 ", fast",
                 carried,
                 "align and resize, fast",
-                lambda card: small_pictures(faces, card),
+                lambda card: SmallPictures(faces)(card),
             )
         )
     for networks, end, found, making, make in ways:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from curate.models.pack import Input, ModelPack
 from curate.models.profile import open_network
 from curate.scorers.face import Face
-from curate.scorers.fast_align import carried_landmarks, small_pictures
+from curate.scorers.fast_align import SmallPictures, carried_landmarks
 from curate.scorers.mesh import FaceMesh, MeshFace
 from curate.scorers.networks import Networks
 from curate.scorers.preprocess import resize_and_crop
@@ -22,7 +22,7 @@ class FastNetworks(Networks):
     def __init__(self, pack: ModelPack, roles: Sequence[str], options: Mapping[str, str]) -> None:
         """As `Networks`, on the CPU."""
         self._pack = pack
-        self._pictures = _exact_pictures if options.get("alignment") == "exact" else small_pictures
+        self._pictures = _ExactPictures if options.get("alignment") == "exact" else SmallPictures
         self._sessions = {
             role: open_network(pack, role, options, "cpu", pictures=pack.network(role).input.layout == "NCHW")
             for role in roles
@@ -31,12 +31,13 @@ class FastNetworks(Networks):
     def on_pictures(self, roles: Sequence[str], aligned: Sequence[object]) -> dict[str, NDArray[np.float32]]:
         """As `Networks.on_pictures`, for faces that nobody has aligned yet."""
         faces = [face for face in aligned if isinstance(face, Face)]
+        pictures = self._pictures(faces)
         prepared: dict[Input, NDArray[np.uint8]] = {}
         outputs: dict[str, NDArray[np.float32]] = {}
         for role in roles:
             card = self._pack.network(role).input
             if card not in prepared:
-                prepared[card] = self._pictures(faces, card)
+                prepared[card] = pictures(card)
             outputs.update(self.on_features(role, prepared[card]))
         return outputs
 
@@ -65,8 +66,15 @@ class FoundMesh:
         return self._mesh.detect(aligned, max_faces=max_faces, zooms=zooms)
 
 
-def _exact_pictures(faces: Sequence[Face], card: Input) -> NDArray[np.uint8]:
-    """As `small_pictures`, with the alignment of `exact`."""
-    if card.resize is None or card.resample is None:
-        raise ValueError("the card of this network does not say how to prepare a picture")
-    return np.stack([resize_and_crop(face.aligned, card.resize, card.crop, card.resample) for face in faces])
+class _ExactPictures:
+    """As `SmallPictures`, with the alignment of `exact`."""
+
+    def __init__(self, faces: Sequence[Face]) -> None:
+        self._faces = faces
+
+    def __call__(self, card: Input) -> NDArray[np.uint8]:
+        if card.resize is None or card.resample is None:
+            raise ValueError("the card of this network does not say how to prepare a picture")
+        return np.stack(
+            [resize_and_crop(face.aligned, card.resize, card.crop, card.resample) for face in self._faces]
+        )

@@ -13,6 +13,7 @@ How far the answers are from those of `exact` is measured by `curate models prof
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,36 +34,45 @@ _SIGMA = 0.02  # of the surround's blur, in sides of the square
 _REACH = 16  # pixels around a network's picture that the blur sees: three sigma
 
 
-def small_pictures(faces: Sequence[Face], card: Input) -> NDArray[np.uint8]:
-    """What a network that wants `card` sees of each face, (N, S, S, 3) uint8, before normalisation."""
-    return np.stack([small_picture(face.pixels, face.mesh, card) for face in faces])
+class SmallPictures:
+    """Faces, aligned for each network at the size that it wants. What the networks have in common is done once."""
+
+    def __init__(self, faces: Sequence[Face]) -> None:
+        self._cuts = [_cut_out(face) for face in faces]
+
+    def __call__(self, card: Input) -> NDArray[np.uint8]:
+        """What a network that wants `card` sees of each face, (N, S, S, 3) uint8, before normalisation."""
+        return np.stack([_small_picture(cut, card) for cut in self._cuts])
 
 
-def small_picture(
-    pixels: NDArray[np.uint8], landmarks: NDArray[np.floating], card: Input
-) -> NDArray[np.uint8]:
-    """One aligned face, scaled and cropped as a card says.
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """What the square of a face can see of its picture, as the plan says: (H, W, 3) uint8 RGB."""
 
-    Args:
-        pixels: (H, W, 3) uint8 RGB.
-        landmarks: (478, 2 or more), x and y normalised by width and height.
-        card: with `resize` and `resample`, perhaps `crop`.
+    pixels: NDArray[np.uint8]
+    plan: Plan
 
-    Returns:
-        (S, S, 3) uint8 RGB with S = crop or resize.
-    """
+
+def _cut_out(face: Face) -> _Cut | None:
+    """None where nothing of the picture is in the square."""
+    plan = make_plan(face.width, face.height, face.mesh)
+    if plan is None:
+        return None
+    pixels = _shrink(face.pixels, plan.factor) if plan.factor > 1 else face.pixels
+    left, top, right, bottom = plan.crop
+    return _Cut(pixels[top:bottom, left:right], plan)
+
+
+def _small_picture(cut: _Cut | None, card: Input) -> NDArray[np.uint8]:
+    """One aligned face, scaled and cropped as a card says: (S, S, 3) uint8 RGB with S = crop or resize."""
     import cv2
 
     if card.resize is None or card.resample is None:
         raise ValueError("the card of this network does not say how to prepare a picture")
     side = card.crop or card.resize
-    plan = make_plan(pixels.shape[1], pixels.shape[0], landmarks)
-    if plan is None:
+    if cut is None:
         return np.zeros((side, side, 3), np.uint8)
-    if plan.factor > 1:
-        pixels = _shrink(pixels, plan.factor)
-    left, top, right, bottom = plan.crop
-    pixels = pixels[top:bottom, left:right]
+    pixels, plan = cut.pixels, cut.plan
     inset = round((card.resize - side) / 2)
     reach = _REACH if plan.margins is not None else 0
     n = side + 2 * reach

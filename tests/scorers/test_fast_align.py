@@ -9,7 +9,7 @@ from oracle import Case
 from curate.models.pack import Input
 from curate.scorers.align import SIZE, make_plan
 from curate.scorers.face import Face
-from curate.scorers.fast_align import carried_landmarks, small_pictures
+from curate.scorers.fast_align import SmallPictures, carried_landmarks
 from curate.scorers.mesh import FaceMesh
 from curate.scorers.preprocess import resize_and_crop
 
@@ -28,7 +28,7 @@ def test_pictures_are_within_a_grey_level_of_pillows_in_the_mean(cases: list[Cas
         face = Face(case.pixels, case.landmarks)
         plan = make_plan(face.width, face.height, case.landmarks)
         padded += plan is not None and plan.margins is not None
-        ours = small_pictures([face], card)[0]
+        ours = SmallPictures([face])(card)[0]
         exact = resize_and_crop(face.aligned, card.resize, card.crop, card.resample)
         assert ours.shape == exact.shape
         apart = np.abs(ours.astype(int) - exact)
@@ -39,7 +39,7 @@ def test_pictures_are_within_a_grey_level_of_pillows_in_the_mean(cases: list[Cas
 
 def test_a_square_outside_its_picture_is_black(cases: list[Case]) -> None:
     away = cases[0].landmarks + np.array((9, 9, 0), np.float32)
-    small = small_pictures([Face(cases[0].pixels, away)], CARDS[0])
+    small = SmallPictures([Face(cases[0].pixels, away)])(CARDS[0])
     assert small.shape == (1, 224, 224, 3)
     assert not small.any()
 
