@@ -69,7 +69,8 @@ def sheet(
     )
     output.plain(written.title[1])
     if written.missing:
-        output.text(f"{written.missing:,} of them have no picture any more: it is gone, changed or broken.")
+        have = "has" if written.missing == 1 else "have"
+        output.text(f"{written.missing:,} of them {have} no picture any more: it is gone, changed or broken.")
     output.plain(f"written to {written.path} ({written.width} x {written.height})")
     if written.missing:
         raise typer.Exit(3)

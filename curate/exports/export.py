@@ -38,6 +38,7 @@ from curate.exports.place import check_place, check_sources, list_replaced, look
 from curate.exports.record import Finished, Record, first_left_out, licences, write_record
 from curate.exports.writing import kept_parts, write_parts
 from curate.manifest import now, versions
+from curate.output import typed
 from curate.place import here
 from curate.scorers.columns import suggest
 from curate.scoreset import ScoreSet, open_scores
@@ -82,7 +83,12 @@ def export(
     check_place(source, target)
     job = open_job(source, target, where, landmarks=format.wants_landmarks(), overwrite=overwrite)
     if not job.rows.height:
-        raise ExportError("there is no face to hand on", where=str(source.place), hint="another --where")
+        hint = (
+            f"curate show {typed(source.place)} --status says what is in it"
+            if where is None
+            else "another --where"
+        )
+        raise ExportError("there is no face to hand on", where=str(source.place), hint=hint)
     check_sources(job.pictures["image"], target)
     parts = _ordered(format.plan(job))
     fingerprint = _fingerprint(job, format, where, parts)

@@ -13,6 +13,7 @@ import polars as pl
 
 from curate.affect import tables_of
 from curate.errors import InputError, QueryError
+from curate.output import typed
 from curate.place import here
 from curate.querying import Matches, search
 from curate.recipes.query import Query, parse, parse_condition
@@ -93,6 +94,8 @@ def write_sheet(
     _check(path, rows, columns, overwrite=overwrite)
     opened = scores if isinstance(scores, ScoreSet) else open_scores(scores)
     schema = dict(opened.schema(opened.scan()))
+    if not opened.collect(opened.scan().select((pl.col("status") == "ok").any())).item():
+        raise _nothing("no face was scored in this set", opened)
     # The set's own words, where it has some; the shipped ones are read when a query asks for them.
     lexicon = tables_of(opened.folder, opened.manifest).lexicon if opened.manifest.own_tables else None
     condition = parse_condition(where if where is not None else "true", schema, lexicon)
@@ -202,12 +205,16 @@ def _ranked(found: Matches, computed: dict[str, pl.Expr], asked: Query, by: str 
     ranked = table.filter(pl.col(_BY).is_not_null()).sort(by, "sha256", "face", "_row", nulls_last=False)
     if not ranked.height:
         what = f"`{asked.text.strip()}` has no value there" if found.count else "no face matches"
-        raise InputError(
-            f"there is nothing to show: {what}",
-            where=str(found.source.place),
-            hint="curate show SCORES --status",
-        )
+        raise _nothing(what, found.source)
     return ranked
+
+
+def _nothing(what: str, scores: ScoreSet) -> InputError:
+    return InputError(
+        f"there is nothing to show: {what}",
+        where=str(scores.place),
+        hint=f"curate show {typed(scores.place)} --status",
+    )
 
 
 def _spread(count: int, most: int) -> np.ndarray[Any, np.dtype[np.intp]]:

@@ -17,6 +17,7 @@ import crash
 import pytest
 from backed import picture, write_backed
 from filelock import FileLock
+from scoresets import write_set
 from trees import tree
 
 from curate.errors import ExportError, QueryError
@@ -421,3 +422,13 @@ def test_sources_are_as_they_were(scored: Path, tmp_path: Path) -> None:
     export(scored, tmp_path / "hardlink", to="folder", mode="copy", overwrite=True)
     export(scored, tmp_path / "symlink", to="folder", mode="copy", sidecar=True, overwrite=True)
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
+
+
+def test_an_empty_set_is_told_from_a_query_without_answer(scored: Path, tmp_path: Path) -> None:
+    empty = write_set(tmp_path / "empty.scores", ["a.png"], {}, status={"a.png": "no_face"})
+    with pytest.raises(ExportError, match="no face to hand on") as told:
+        export(empty, tmp_path / "out", to="csv")
+    assert told.value.hint == f"curate show {empty} --status says what is in it"
+    with pytest.raises(ExportError, match="no face to hand on") as told:
+        export(scored, tmp_path / "out", to="csv", where="face > 99")
+    assert told.value.hint == "another --where"

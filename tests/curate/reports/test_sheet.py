@@ -133,6 +133,19 @@ def test_a_picture_that_is_gone_or_has_changed_leaves_a_place(faces: Path, tmp_p
     assert not {colour(0), colour(1)} & {tile(image, 0, 3), tile(image, 0, 4)}
 
 
+def test_one_picture_that_is_gone_has_none(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "pictures" / "0.png").unlink()
+    ran = curate("sheet", faces, "--by", "yaw", "-o", tmp_path / "typed.png")
+    assert "1 of them has no picture any more" in ran.stdout
+
+
+def test_a_set_without_faces_says_so_whatever_its_columns(tmp_path: Path) -> None:
+    empty = write_set(tmp_path / "empty.scores", ["a.png"], {}, status={"a.png": "unreadable"})
+    with pytest.raises(InputError, match="no face was scored in this set") as told:
+        write_sheet(empty, tmp_path / "s.png")
+    assert told.value.hint == f"curate show {empty} --status"
+
+
 def test_nothing_is_overwritten_unasked_and_only_pngs_are_written(faces: Path, tmp_path: Path) -> None:
     out = tmp_path / "s.png"
     out.write_bytes(b"mine")
