@@ -75,7 +75,8 @@ def measure(paths: list[Path], name: str) -> dict[str, Any]:
     import cv2
 
     from curate.models.openvino_network import cpu_name
-    from curate.profiling import compare_whole, faces_in_order
+    from curate.profiling.faces import faces_in_order
+    from curate.profiling.whole import compare_whole
     from curate.scorers.scorer import make_scorer
     from curate.scoring import Batch, Scoring
     from curate.sources.source import file_input

@@ -91,7 +91,7 @@ class Record(BaseModel):
         faces: on how many the errors were measured; others set the ranges of int8.
         chosen: by role. A network that is not in it stays float32.
         measured: everything.
-        alignment: LibreFace's, on the CPU; None where it was not measured.
+        alignment: of each scorer that reads LibreFace's aligned faces, on the CPU.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -103,7 +103,7 @@ class Record(BaseModel):
     faces: int
     chosen: dict[str, Chosen]
     measured: tuple[Measured, ...]
-    alignment: Alignment | None = None
+    alignment: dict[str, Alignment] = {}
 
 
 def record_folder(pack: ModelPack) -> Path:

@@ -50,7 +50,7 @@ class LibreFace:
         if profile == "fast":
             pack = find_pack(PACK)
             self.options = fast_options(pack, self.roles(pack), device) | _alignment(
-                read_record(pack, device)
+                read_record(pack, device), self.name
             )
 
     # The forms a pack may have: networks that see the picture, and heads that see their feature.
@@ -86,6 +86,11 @@ class LibreFace:
         """The networks of a pack that this scorer runs; ModelError where it has not all of them."""
         encoders, heads = self._form(pack)
         return (*encoders, "expression", *heads, *(("gaze",) if "gaze" in pack.networks else ()))
+
+    @classmethod
+    def runs_on(cls, pack: ModelPack) -> bool:
+        """Whether the pack has the networks of this scorer."""
+        return any({*encoders, *heads} <= pack.networks.keys() for encoders, heads in cls._forms)
 
     def _form(self, pack: ModelPack) -> tuple[tuple[str, ...], tuple[str, ...]]:
         for encoders, heads in self._forms:
@@ -135,9 +140,9 @@ class LibreFaceSeparate(LibreFace):
     _forms = ((("au_intensity", "au_presence"), ()),)
 
 
-def _alignment(record: Record | None) -> dict[str, str]:
+def _alignment(record: Record | None, scorer: str) -> dict[str, str]:
     """How the faces are aligned, and which mesh gaze reads; fast in both where nobody measured."""
-    measured = record.alignment if record else None
+    measured = record.alignment.get(scorer) if record else None
     if measured is None:
         return {"alignment": VERSION}
     options = {"alignment": VERSION if measured.fast else "exact"}

@@ -15,7 +15,7 @@ from curate.output import JsonFlag, Output, QuietFlag
 if TYPE_CHECKING:
     from curate.models.profile import Alignment, Record
     from curate.models.session import Device
-    from curate.profiling import Whole
+    from curate.profiling.whole import Whole
 
 # The packs whose networks a scorer of the same name runs.
 _PACKS = ("lite", "libreface")
@@ -39,7 +39,9 @@ def profile(
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many of them, taken evenly.")] = 200,
-    device: Annotated[OnDevice, typer.Option(help="cpu: bfloat16 and int8. cuda: float16.")] = OnDevice.cpu,
+    device: Annotated[
+        OnDevice, typer.Option(help="cpu: bfloat16, int8, Winograd. cuda: float16.")
+    ] = OnDevice.cpu,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -61,7 +63,9 @@ def profile(
 
     from curate.errors import ModelError
     from curate.models.pack import list_packs
-    from curate.profiling import ENOUGH_FACES, compare_whole, example_faces, faces_in, profile_pack
+    from curate.profiling.faces import example_faces, faces_in
+    from curate.profiling.pack import ENOUGH_FACES, profile_pack
+    from curate.profiling.whole import compare_whole
 
     cv2.setNumThreads(1)
     output = Output(json, quiet)
@@ -113,18 +117,18 @@ def _tell(record: Record, output: Output) -> None:
     ]
     numbers = ["ms a face", "labels flip", "presences flip", "AU, mean", "AU, p99"]
     output.table(["network", "precision", *numbers, ""], rows, right=numbers, fold=[""])
-    if record.alignment is not None:
-        _tell_alignment(record.alignment, output)
+    for scorer, alignment in record.alignment.items():
+        _tell_alignment(scorer, alignment, output)
 
 
-def _tell_alignment(found: Alignment, output: Output) -> None:
+def _tell_alignment(scorer: str, found: Alignment, output: Output) -> None:
     gaze = "" if found.gaze is None else f"{found.gaze:.2f}"
     flips = (_share(found.label_flips), _share(found.presence_flips), f"{found.mean:.4f}", f"{found.p99:.3f}")
     rows = [("fast alignment", *flips, "", found.problem or "taken")]
     if found.gaze is not None or found.gaze_problem:
         rows.append(("carried mesh", "", "", "", "", gaze, found.gaze_problem or "taken"))
     numbers = ["labels flip", "presences flip", "AU, mean", "AU, p99", "gaze, degrees"]
-    output.table(["instead of exact", *numbers, ""], rows, right=numbers, fold=[""])
+    output.table([f"{scorer}, instead of exact", *numbers, ""], rows, right=numbers, fold=[""])
 
 
 def _tell_whole(wholes: list[Whole], output: Output) -> None:

@@ -10,11 +10,13 @@ import pytest
 from filelock import FileLock
 from typed import curate
 
-from curate import profiling
 from curate.errors import InputError, ModelError
 from curate.models.pack import find_pack
 from curate.models.profile import read_record, record_path
-from curate.profiling import compare_whole, example_faces, faces_in, profile_pack
+from curate.profiling import faces as faces_to_measure_on
+from curate.profiling.faces import example_faces, faces_in
+from curate.profiling.pack import profile_pack
+from curate.profiling.whole import compare_whole
 from curate.scorers.face import Face
 
 FACES = Path(__file__).resolve().parents[2] / "examples" / "faces"
@@ -28,9 +30,13 @@ def faces() -> list[Face]:
 def test_a_checkout_has_examples_and_an_installed_package_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(profiling, "__file__", str(FACES.parents[1] / "curate" / "profiling.py"))
+    monkeypatch.setattr(
+        faces_to_measure_on, "__file__", str(FACES.parents[1] / "curate" / "profiling" / "faces.py")
+    )
     assert example_faces() == FACES
-    monkeypatch.setattr(profiling, "__file__", str(tmp_path / "site-packages" / "curate" / "profiling.py"))
+    monkeypatch.setattr(
+        faces_to_measure_on, "__file__", str(tmp_path / "site-packages" / "curate" / "profiling" / "faces.py")
+    )
     with pytest.raises(InputError, match="no faces to measure on"):
         example_faces()
 

@@ -12,7 +12,7 @@ from oracle import Case
 from curate.errors import ModelError
 from curate.models.pack import find_pack
 from curate.models.profile import Alignment, Record, record_path
-from curate.profiling import measure_alignment
+from curate.profiling.whole import measure_alignment
 from curate.scorers.columns import EXPRESSIONS, INTENSITY_AUS, PRESENCE_AUS
 from curate.scorers.face import Face
 from curate.scorers.libreface import LibreFace, LibreFaceSeparate, expression_values, gaze_features
@@ -128,7 +128,7 @@ def record_of(
             faces=1,
             chosen={},
             measured=(),
-            alignment=alignment,
+            alignment={"libreface": alignment},
         )
         path.write_text(record.model_dump_json())
 
@@ -166,6 +166,8 @@ def test_each_part_of_the_alignment_is_chosen_for_itself(
     options = LibreFace("fast").options
     assert options["alignment"] == (unmeasured["alignment"] if fast else "exact")
     assert options.get("gaze_mesh") == (None if carried else "exact")
+    # Other networks read the same pictures there: what was measured says nothing of them.
+    assert LibreFaceSeparate("fast").options["alignment"] == unmeasured["alignment"]
 
 
 def test_without_weights_the_error_says_how_to_get_them() -> None:
