@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,6 +103,24 @@ def _fed_with_pictures(model: Any, card: Input) -> Any:
 @lru_cache(maxsize=1)
 def _core() -> Any:
     check_openvino()
-    import openvino as ov
+    with _without_telemetry():
+        import openvino as ov
 
     return ov.Core()
+
+
+@contextlib.contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """OpenVINO reports every import of it to Google Analytics, and leaves an identifier in the home folder.
+
+    It does not where the package that reports cannot be imported: it then has an empty one of its own.
+    """
+    name = "openvino_telemetry"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -116,6 +117,23 @@ def test_openvino_prints_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_openvino_tells_nobody_that_it_was_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.addaudithook(lambda event, _: event in ('socket.getaddrinfo', 'socket.connect') and print(event))\n"
+        "from curate.models.pack import find_pack\n"
+        "from curate.models.session import Session\n"
+        "Session(find_pack('lite').path('face'), openvino='winograd')\n"
+        "print([name for name in sys.modules if name.startswith('openvino_telemetry')])\n"
+    )
+    environment = os.environ | {"HOME": str(tmp_path), "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+    assert not list(tmp_path.glob("intel")), "where it keeps whom it reports as"
 
 
 def test_a_file_that_is_no_model_is_a_model_error(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from curate.models import winograd
+from curate.models.openvino_network import _core
 from curate.models.session import Session
 from curate.models.winograd import rewrite_convolutions
 
@@ -83,7 +83,7 @@ class Residual:
 
 def kinds(path: Path) -> list[str]:
     """The operations of a file that OpenVINO would run, after the change."""
-    model = openvino.Core().read_model(str(path))
+    model = _core().read_model(str(path))
     rewrite_convolutions(model)
     return [node.get_type_name() for node in model.get_ordered_ops()]
 
