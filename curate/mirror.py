@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,12 +23,19 @@ _FILES = re.compile(r"part-\d{6,}\.parquet|manifest\.json|affect\.yaml|words\.ya
                     r"|shortfall\.csv|prompts\.csv")  # fmt: skip
 _FOLDERS = ("", "_rejected")
 _STATE = "mirror.json"
+_LOCK = ".lock"
+# Where single files of a set lie.
+_FILES_ALONE = "files"
 _AT_ONCE = 8
 _PATIENCE = 600.0
+KEPT_DAYS = 30
+"""Copies that nobody has read for so long go when another is made."""
 
 
 def mirrored(place: Remote) -> Path:
     """The folder of the cache that holds what lies at a URL now; only files that have changed since are fetched.
+
+    Where it is new, copies go that nobody has read for `KEPT_DAYS`.
 
     A file has changed where its size or its tag (etag, time) is another one. Each is put in its place whole, the
     manifest last, and what is gone at the URL is taken away.
@@ -39,8 +49,13 @@ def mirrored(place: Remote) -> Path:
     if "manifest.json" not in files:
         what = "this is no score set" if files else "no such score set"
         raise InputError(what, where=str(place), hint=f"curate score SOURCE -o {place}")
+    state = home / _STATE
+    new = not state.is_file()
     with _writing(folder), _locked(home):
-        _bring(place, folder, home / _STATE, files)
+        _bring(place, folder, state, files)
+        os.utime(state)
+    if new:
+        _drop_unused()
     return folder
 
 
@@ -50,14 +65,64 @@ def copied(place: Remote) -> Path:
     Raises:
         InputError: it is not there; the storage is out of reach; the disk is full.
     """
-    target = _home(place.parent) / "files" / place.name
+    target = _home(place.parent) / _FILES_ALONE / place.name
     with _writing(target.parent):
         _fetch(place, target)
     return target
 
 
+def size_of_mirrors() -> tuple[int, int]:
+    """How many copies there are, and their bytes."""
+    count = size = 0
+    for home in _homes():
+        count += 1
+        for path in home.rglob("*"):
+            with contextlib.suppress(OSError):
+                size += path.lstat().st_size
+    return count, size
+
+
 def _home(place: Remote) -> Path:
-    return cache_dir() / "scores" / hashlib.sha256(place.url.encode()).hexdigest()[:16]
+    return _all() / hashlib.sha256(place.url.encode()).hexdigest()[:16]
+
+
+def _all() -> Path:
+    return cache_dir() / "scores"
+
+
+def _homes() -> list[Path]:
+    """Where copies lie; what is left of one that was dropped is none."""
+    if not _all().is_dir():
+        return []
+    return [home for home in _all().iterdir() if _last_used(home) is not None]
+
+
+def _last_used(home: Path) -> float | None:
+    """When a copy was read last, in seconds since 1970; None where there is none."""
+    times = []
+    for path in (home / _STATE, home / _FILES_ALONE):
+        with contextlib.suppress(OSError):
+            times.append(path.stat().st_mtime)
+    return max(times, default=None)
+
+
+def _drop_unused() -> None:
+    """Make room: away with the copies that nobody has read for long. One that is being fetched is in use."""
+    from filelock import FileLock, Timeout
+
+    def unused(home: Path) -> bool:
+        used = _last_used(home)
+        return used is not None and time.time() - used > KEPT_DAYS * 86_400
+
+    for home in filter(unused, _homes()):
+        with contextlib.suppress(OSError, Timeout), FileLock(home / _LOCK, timeout=0):
+            if not unused(home):
+                continue
+            # What says that it is whole goes first, and the lock stays: somebody may wait for it.
+            (home / _STATE).unlink(missing_ok=True)
+            for folder in home.iterdir():
+                if folder.is_dir() and not folder.is_symlink():
+                    shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
@@ -159,7 +224,7 @@ def _locked(home: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(home / ".lock", timeout=_PATIENCE):
+        with FileLock(home / _LOCK, timeout=_PATIENCE):
             yield
     except Timeout:
         hint = "wait for the other `curate` that fetches it"

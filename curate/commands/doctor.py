@@ -34,7 +34,7 @@ def doctor(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     import typer
 
     output = Output(json, quiet)
-    findings = [*_packages(), *_devices(), *_models(), *_app()]
+    findings = [*_packages(), *_devices(), *_models(), *_copies(), *_app()]
     output.data([asdict(finding) for finding in findings])
     columns = ["", "state", "found", "to fix it"]
     rows = [(f.what, f.state, f.detail, f.cure) for f in findings]
@@ -110,6 +110,14 @@ def _models() -> list[Finding]:
         except ModelError as problem:
             findings.append(Finding(name, "broken", str(problem), problem.hint))
     return findings
+
+
+def _copies() -> list[Finding]:
+    from curate.mirror import KEPT_DAYS, size_of_mirrors
+
+    count, size = size_of_mirrors()
+    told = f"{count:,}, {size / 1e6:,.0f} MB; those that nobody reads for {KEPT_DAYS} days go"
+    return [Finding("copies of sets at URLs", "ok", told)] if count else []
 
 
 def _app() -> list[Finding]:

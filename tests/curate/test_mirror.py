@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import polars as pl
 import pytest
 import scoresets
+from filelock import FileLock
 from s3server import Bucket
 from typer.testing import CliRunner
 
@@ -99,6 +102,43 @@ def test_what_the_mirror_lost_comes_back(far: str, fetched: list[str]) -> None:
     curate.open_scores(far)
     shutil.rmtree(folder)
     assert curate.open_scores(far).read().height == len(NAMES)
+
+
+def test_a_new_copy_takes_away_those_that_nobody_has_read_for_long(
+    s3: Bucket, far: str, local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CURATE_CACHE", str(tmp_path / "cache"))
+    homes = {}
+    for name in ("old", "held", "recent"):
+        homes[name] = curate.open_scores(upload(s3, local, f"sets/{name}.scores")).folder.parent
+    for name in homes:
+        long_ago = time.time() - (20 if name == "recent" else 31) * 86_400
+        os.utime(homes[name] / "mirror.json", (long_ago, long_ago))
+    with FileLock(homes["held"] / ".lock"):
+        made = curate.open_scores(far)
+    assert [name for name, home in homes.items() if (home / f"{name}.scores").exists()] == ["held", "recent"]
+    assert made.read().height == len(NAMES)
+    assert curate.mirror.size_of_mirrors()[0] == 3
+    # What went comes back; and nothing goes where no new copy is made.
+    held = homes["held"] / "mirror.json"
+    curate.open_scores(far)
+    assert held.is_file()
+    assert curate.open_scores(f"{s3.url}/sets/old.scores").read().height == len(NAMES)
+    assert not held.is_file()
+
+
+def test_reading_a_copy_keeps_it(s3: Bucket, far: str, local: Path) -> None:
+    state = curate.open_scores(far).folder.parent / "mirror.json"
+    os.utime(state, (0, 0))
+    curate.open_scores(far)
+    assert time.time() - state.stat().st_mtime < 60
+
+
+def test_doctor_says_how_large_the_copies_are(far: str) -> None:
+    curate.open_scores(far)
+    ran = CliRunner().invoke(app, ["doctor", "--json"])
+    found = [f for f in json.loads(ran.stdout) if f["what"] == "copies of sets at URLs"]
+    assert "MB; those that nobody reads for 30 days go" in found[0]["detail"]
 
 
 def test_nothing_but_a_sets_own_files_is_fetched(s3: Bucket, far: str) -> None:
