@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from curate.commands.compare import compare
 from curate.commands.profile import profile
 from curate.errors import ModelError
 from curate.output import JsonFlag, Output, QuietFlag
@@ -22,7 +23,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.command()(profile)
 
 
 class Form(StrEnum):
@@ -227,54 +227,8 @@ def install(
         output.hint(f"curate score FOLDER --scorers {pack.name}", "Next:  ")
 
 
-@app.command()
-def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="A scorer, say lite.", show_default=False)],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another, say libreface.", show_default=False)],
-    scores: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Score sets of the same pictures that hold both between them: usually one each.",
-            show_default=False,
-        ),
-    ],
-    worst: Annotated[int, typer.Option(min=0, help="How many of the worst disagreements to show.")] = 20,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Every face, the worst first, as CSV.", show_default=False),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
-    json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> None:
-    """Where two scorers disagree: every column that both fill, and the pictures they disagree on most.
-
-    Two scorers that fill the same columns need a score set each.
-
-    Examples:
-
-      curate score ./faces --scorers lite -o lite.scores
-
-      curate score ./faces --scorers libreface -o libreface.scores
-
-      curate models compare lite libreface lite.scores libreface.scores -o apart.csv
-    """
-    from curate.answerfile import check_answer, write_answer
-    from curate.comparison import compare as compare_scorers
-
-    output = Output(json, quiet)
-    if out is not None:
-        check_answer(out, overwrite=overwrite)
-    answer, faces = compare_scorers(first, second, scores)
-    if out is not None:
-        write_answer(out, faces.write_csv().encode())
-    output.data(answer.model_dump(mode="json") | {"worst": faces.head(worst).to_dicts()})
-    if output.human:
-        from curate.commands.comparison_table import tell
-
-        tell(answer, faces.head(worst), output)
-        if out is not None:
-            output.plain(f"written: {out}")
+app.command()(profile)
+app.command()(compare)
 
 
 def _face_mesh(source: Path, out: Path) -> ModelPack:
