@@ -106,6 +106,6 @@ def _journal(finished: Finished, job: Job, format: Format, parts: Sequence[Part]
                         hint="put it back where it was",
                     )
         files = tuple(written[path] for path in part.files if path in written)
-        journal.begun.update(part.files)
+        journal.ended.update(part.files)
         journal.done[part.key] = Done(files, left_out)
     return journal

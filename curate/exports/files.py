@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -39,10 +39,13 @@ class Files:
     Args:
         out: the folder of the export.
         allowed: the files that the part may write.
+        noting: is told of a file before it gets its name.
     """
 
-    def __init__(self, out: Path, allowed: Collection[str]) -> None:
-        self._out, self._allowed = out, frozenset(allowed)
+    def __init__(
+        self, out: Path, allowed: Collection[str], noting: Callable[[Written], None] = lambda _: None
+    ) -> None:
+        self._out, self._allowed, self._noting = out, frozenset(allowed), noting
         self._temporary = out / JOURNAL_FOLDER / "partial"
         self._folders: set[Path] = set()
         self._to_sync: list[str] = []
@@ -124,8 +127,9 @@ class Files:
             raise ValueError(f"{path} is not in the part's plan")
         final = self._out / path
         self._make_folder(final.parent)
-        self._temporary.replace(final)
         self.written.append(Written(path, size, sha256))
+        self._noting(self.written[-1])
+        self._temporary.replace(final)
 
     def _make_folder(self, folder: Path) -> None:
         """Folders below OUT, none of them a link that would lead elsewhere."""

@@ -1,12 +1,14 @@
 """The journal of an unfinished export: which parts are done, and what may lie half written.
 
 `OUT/.curate-export/journal.jsonl`, a JSON object a line: a head with the fingerprint of the plan, then for each part
-what it is about to write and, when it is on disk, what it has written. A line that a kill has cut short does not count.
+that it is begun, each file before it gets its name and, when all is on disk, what it has written. A line that a kill
+has cut short does not count.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -42,19 +44,26 @@ class Journal:
     Attributes:
         out: the folder.
         head: `fingerprint`, `format`, `created`.
-        begun: files that may be there, of parts that were begun.
+        ended: files of parts that were done once.
+        wrote: files that may be there, of parts that were begun: path -> what was written. What else is there at their
+            paths is somebody else's.
         done: parts by their key.
     """
 
     out: Path
     head: dict[str, Any]
-    begun: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+    wrote: dict[str, Written] = field(default_factory=dict)
     done: dict[str, Done] = field(default_factory=dict)
 
     def begin(self, part: Part) -> None:
         """A part is about to be written."""
         self.done.pop(part.key, None)
-        self._append({"begin": part.key, "files": part.files})
+        self._append({"begin": part.key})
+
+    def write(self, file: Written) -> None:
+        """A file of the part that was begun is whole, and about to get its name."""
+        self._append({"wrote": _told(file)}, sync=False)
 
     def end(self, part: Part, files: Sequence[Written], left_out: Mapping[str, str]) -> None:
         """A part is on disk."""
@@ -66,16 +75,37 @@ class Journal:
         done = self.done.get(part.key)
         return done is not None and not done.left_out and are_there(self.out, done.files)
 
-    def _append(self, line: dict[str, Any]) -> None:
+    def is_ours(self, path: str) -> bool:
+        """Whether a file that is there was written by this export, as far as its part is not done."""
+        if path in self.ended:
+            return True
+        said = self.wrote.get(path)
+        try:
+            with (self.out / path).open("rb") as file:
+                same = said is not None and os.fstat(file.fileno()).st_size == said.bytes
+                return (
+                    same
+                    and said is not None
+                    and hashlib.file_digest(file, "sha256").hexdigest() == said.sha256
+                )
+        except OSError:
+            # Of a link that leads nowhere any more there is nothing to lose.
+            return said is not None and (self.out / path).is_symlink()
+
+    def _append(self, line: dict[str, Any], *, sync: bool = True) -> None:
         with (self.out / JOURNAL_FOLDER / _FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
+
+
+def _told(file: Written) -> dict[str, Any]:
+    return {"path": file.path, "bytes": file.bytes, "sha256": file.sha256}
 
 
 def _end(key: str, files: Sequence[Written], left_out: Mapping[str, str]) -> dict[str, Any]:
-    lines = [{"path": file.path, "bytes": file.bytes, "sha256": file.sha256} for file in files]
-    return {"end": key, "files": lines, "left_out": dict(left_out)}
+    return {"end": key, "files": [_told(file) for file in files], "left_out": dict(left_out)}
 
 
 def are_there(out: Path, files: Sequence[Written]) -> bool:
@@ -91,7 +121,7 @@ def start_journal(journal: Journal) -> None:
     path = journal.out / JOURNAL_FOLDER / _FILE
     lines: list[dict[str, Any]] = [journal.head]
     for key, done in journal.done.items():
-        lines.append({"begin": key, "files": [file.path for file in done.files]})
+        lines.append({"begin": key})
         lines.append(_end(key, done.files, done.left_out))
     partial = path.with_name(f"{_FILE}.partial")
     partial.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -137,11 +167,16 @@ def read_journal(out: Path) -> Journal | None:
     journal = Journal(out, lines[0])
     for line in lines[1:]:
         if "begin" in line:
-            journal.begun.update(line["files"])
             journal.done.pop(line["begin"], None)
+        elif "wrote" in line:
+            written = Written(**line["wrote"])
+            journal.wrote[written.path] = written
         else:
             files = tuple(Written(**file) for file in line["files"])
             journal.done[line["end"]] = Done(files, line["left_out"])
+            for file in files:
+                journal.ended.add(file.path)
+                journal.wrote.pop(file.path, None)
     return journal
 
 

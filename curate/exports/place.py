@@ -189,7 +189,8 @@ def _written(out: Path, journal: Journal | None) -> Iterator[str]:
     """The files that an export says it wrote, as far as they are there and lie in the folder."""
     said: set[str] = {MANIFEST, FILES}
     if journal is not None:
-        said |= journal.begun
+        said |= journal.ended
+        said |= {path for path in journal.wrote if _is_below(out, path) and journal.is_ours(path)}
     for listing in (out / FILES, out / JOURNAL_FOLDER / _OLD):
         if not listing.is_file() or listing.is_symlink():
             continue

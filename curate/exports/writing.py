@@ -78,7 +78,7 @@ def write_parts(
                     on_progress(progress)
 
             journal.begin(part)
-            files = Files(job.out, part.files)
+            files = Files(job.out, part.files, journal.write)
             coming = good()
             format.write(part, job, files, coming)
             for _ in coming:

@@ -280,3 +280,19 @@ def test_an_export_that_is_replaced_leaves_no_shard_of_pictures_that_are_gone(
     done = export(scored, out, to="webdataset", shard_size="6", overwrite=True)
     assert done.pictures == 6
     assert len(list(out.glob("*.tar"))) == done.files - 1
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_of_ones_own_at_the_path_of_an_unfinished_part_is_not_taken_for_ours(
+    scored: Path, tmp_path: Path, overwrite: bool
+) -> None:
+    out = tmp_path / "out"
+    stop_after(scored, out, 6)
+    for name in ("2.png", "9.png"):  # one that was written, and one that was not yet
+        (out / name).write_bytes(b"mine")
+        before = tree(out)
+        with pytest.raises(ExportError, match=f"did not write: {name}"):
+            export(scored, out, to="folder", overwrite=overwrite, by="expression" if overwrite else None)
+        assert tree(out) == before
+        (out / name).unlink()
+    assert export(scored, out, to="folder").pictures == 12
