@@ -7,6 +7,7 @@ travel to its workers, and say which file is to be opened there. Without a recor
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
@@ -149,7 +150,7 @@ def fast_options(pack: ModelPack, roles: Iterable[str], device: Device = "cpu") 
     if device == "cpu":
         check_openvino()
     record = read_record(pack, device)
-    unmeasured = Chosen(precision="f32" if device == "cuda" else "bf16" if fast_bf16() else "winograd")
+    unmeasured = Chosen(precision=_unmeasured(device))
     options = {"profile": "fast"}
     for role in roles:
         # Numbers go in as they are where there is no picture: such networks take no time.
@@ -158,6 +159,15 @@ def fast_options(pack: ModelPack, roles: Iterable[str], device: Device = "cpu") 
         chosen = chosen or (Chosen(precision="f32") if plain else unmeasured)
         options[role] = " ".join(filter(None, (chosen.precision, chosen.sha256)))
     return options
+
+
+def _unmeasured(device: Device) -> Precision:
+    """What is taken without a record: what is faster as far as is known. Winograd's was measured on x86 alone."""
+    if device == "cuda":
+        return "f32"
+    if fast_bf16():
+        return "bf16"
+    return "winograd" if platform.machine().lower() in ("x86_64", "amd64") else "f32"
 
 
 def network_file(pack: ModelPack, role: str, options: Mapping[str, str]) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from curate.errors import ModelError
-from curate.models import openvino_network
+from curate.models import openvino_network, profile
 from curate.models.pack import find_pack, sha256_of
 from curate.models.profile import (
     Chosen,
@@ -25,7 +25,7 @@ from curate.models.profile import (
     record_path,
 )
 from curate.models.quantise import write_f16, write_int8
-from curate.models.session import Precision, Session
+from curate.models.session import Device, Precision, Session
 from curate.scorers.lite import Lite
 from curate.scorers.scorer import fingerprint, make_scorer
 
@@ -157,6 +157,24 @@ def test_exact_has_no_options_and_fast_has_another_fingerprint() -> None:
     assert fast.options["profile"] == "fast"
     assert fingerprint(exact, "onnx") != fingerprint(fast, "onnx")
     assert make_scorer("quality", "fast").options == {}
+
+
+@pytest.mark.parametrize(
+    ("fast_bf16", "machine", "device", "taken"),
+    [
+        (False, "x86_64", "cpu", "winograd"),
+        (False, "AMD64", "cpu", "winograd"),
+        (True, "x86_64", "cpu", "bf16"),
+        (False, "aarch64", "cpu", "f32"),
+        (True, "x86_64", "cuda", "f32"),
+    ],
+)
+def test_without_a_record_it_is_what_is_faster_there(
+    fast_bf16: bool, machine: str, device: Device, taken: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profile, "fast_bf16", lambda: fast_bf16)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert fast_options(find_pack("lite"), ["face"], device)["face"] == taken
 
 
 def test_a_record_says_what_fast_takes_and_changes_the_fingerprint(tmp_path: Path) -> None:
