@@ -104,7 +104,7 @@ def export(
     with _in_words(target):
         found = find()
         if not isinstance(found, Finished):
-            check_possible(job, format, parts)
+            check_possible(job, format, parts, every=dry_run)
     if dry_run:
         seconds = time.monotonic() - started
         if isinstance(found, Finished):

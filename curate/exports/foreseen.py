@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from curate.errors import ExportError
@@ -14,8 +14,13 @@ from curate.exports.part import Part
 from curate.pictures import file_of, has_file, read_pictures
 
 
-def check_possible(job: Job, format: Format, parts: Sequence[Part]) -> None:
-    """That the pictures can be had and the files be written, as far as a look tells. Contents are not read.
+def check_possible(job: Job, format: Format, parts: Sequence[Part], *, every: bool = False) -> None:
+    """That the pictures can be had and the files be written, as far as a look tells.
+
+    Args:
+        job, format, parts: the export.
+        every: where links are wanted of rows of a dataset, read all of them, not the first alone: a dry run says what
+            a run would find on its way.
 
     Raises:
         ExportError: the place is not to be written to; a folder is where a file goes; pictures cannot be linked; or
@@ -31,10 +36,11 @@ def check_possible(job: Job, format: Format, parts: Sequence[Part]) -> None:
         return
     images = job.pictures["image"]
     source = job.scores.manifest.source
-    without = next((n for n in pictured if not has_file(source, images[n])), None)
-    if without is not None:
+    without = [n for n in pictured if not has_file(source, images[n])]
+    if without:
         if format.way() != "copy":
-            _check_has_file(job, images[without], job.pictures["sha256"][without])
+            contents = job.pictures["sha256"]
+            _check_have_files(job, {images[n]: contents[n] for n in (without if every else without[:1])})
         return
     device = _existing(job.out).stat().st_dev
     known: dict[str, bool] = {}
@@ -128,12 +134,12 @@ def _check_room(out: Path, path: str) -> None:
             raise ExportError("is a file, and a folder is to be made there", where=str(folder), hint=hint)
 
 
-def _check_has_file(job: Job, image: str, sha256: str | None) -> None:
-    """That a row of a dataset, a member of an archive or an object has a file of its own."""
-    picture = next(read_pictures(job.scores.manifest.source, {image: sha256}))
-    if picture.problem is None and picture.path is None:
-        raise ExportError(
-            "is no file of its own here that could be linked or named",
-            where=image,
-            hint="--mode copy",
-        )
+def _check_have_files(job: Job, wanted: Mapping[str, str | None]) -> None:
+    """That rows of a dataset, members of an archive or objects have files of their own."""
+    for picture in read_pictures(job.scores.manifest.source, wanted):
+        if picture.problem is None and picture.path is None:
+            raise ExportError(
+                "is no file of its own here that could be linked or named",
+                where=picture.image,
+                hint="--mode copy",
+            )
