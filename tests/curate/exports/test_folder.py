@@ -152,10 +152,9 @@ def test_rows_of_a_dataset_are_copied_by_number_and_cannot_be_linked(tmp_path: P
 def test_a_dry_run_looks_at_all_rows_of_which_links_are_wanted(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(picture(0))
-    rows = {"image": [{"bytes": None, "path": str(file)}, {"bytes": picture(1), "path": None}]}
-    features = datasets.Features({"image": datasets.Image()})
-    datasets.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "set"))
-    scores = _ok(tmp_path / "set", tmp_path / "a.scores")
+    rows = [{"bytes": None, "path": str(file)}, {"bytes": picture(1), "path": None}]
+    pl.DataFrame({"image": rows}).write_parquet(tmp_path / "set.parquet")
+    scores = _ok(tmp_path / "set.parquet", tmp_path / "a.scores")
     with pytest.raises(ExportError, match="no file of its own here") as error:
         export(scores, tmp_path / "linked", to="folder", mode="symlink", dry_run=True)
     assert error.value.where.endswith("#train/1")
