@@ -48,9 +48,9 @@ _BACK = np.array(
 )
 
 # Where it was faster, measured on one thread (docs/profiles.md): in larger pictures, and with few channels, the ways to
-# the points and back cost more than the products save.
-_LARGEST = 28
-_LEAST_CHANNELS = 64
+# the points and back cost more than the products save, and in smaller ones much of the tiles lies outside.
+_SIDES = range(7, 29)
+_LEAST_CHANNELS = 96
 # Up to this side one matrix for rows and columns together is faster than one for each.
 _AT_ONCE = 7
 
@@ -127,7 +127,7 @@ def _worth_it(node: Any) -> bool:
     shape = node.input_value(0).get_partial_shape()
     if not _is_picture(node.input_value(0)) or shape[2] != shape[3]:
         return False
-    return _side(node) <= _LARGEST and min(tuple(weights.shape)[:2]) >= _LEAST_CHANNELS
+    return _side(node) in _SIDES and min(tuple(weights.shape)[:2]) >= _LEAST_CHANNELS
 
 
 def _side(node: Any) -> int:
