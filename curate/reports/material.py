@@ -10,6 +10,7 @@ import polars as pl
 
 from curate.affect import tables_of
 from curate.choosing import RECIPE
+from curate.decisions import COLUMN as DECISION
 from curate.recipes.affect import Affect
 from curate.recipes.association import DEFAULT_COLUMNS
 from curate.recipes.stats import Statistics, statistics
@@ -19,7 +20,7 @@ from curate.scoreset import ScoreSet, open_scores
 
 _SCORERS = "mesh,quality,lite"
 _NAMES = {c.name for c in (*IDENTITY, *FACE, *QUALITY, *expression_columns(""), *AFFECT, *MEASURES, *INTENT)}
-_READ = _NAMES | set(DEFAULT_COLUMNS)
+_READ = _NAMES | set(DEFAULT_COLUMNS) | {DECISION}
 
 
 @dataclass(frozen=True, slots=True)

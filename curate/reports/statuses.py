@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from curate.decisions import COLUMN as DECISION
+from curate.decisions import DECISIONS
 from curate.output import visible
 from curate.reports.album import name_of
 from curate.reports.material import Material
 from curate.reports.wording import count, listed, percent
 
 _REASONS, _NAMES, _LONG = 5, 3, 200
+_DECIDED = {"accept": "accepted", "reject": "rejected"}
 _MEANING = {
     "ok": "scored",
     "no_face": "no face was found",
@@ -46,11 +49,12 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
-    """What the section shows; `what` says what kind of set it is."""
+    """What the section shows; `what` says what kind of set it is, `decisions` what people said: word, faces, share."""
 
     finding: str
     what: str
     statuses: tuple[Status, ...]
+    decisions: tuple[tuple[str, int, str], ...]
 
 
 def statuses(material: Material) -> Statuses:
@@ -71,7 +75,18 @@ def statuses(material: Material) -> Statuses:
         finding += "none was scored"
     if rows.height:
         finding += f"; {count(several, 'more face')} in pictures with several." if several else "."
-    return Statuses(finding, _what(material), told)
+    return Statuses(finding, _what(material), told, _decided(material.faces))
+
+
+def _decided(faces: pl.DataFrame) -> tuple[tuple[str, int, str], ...]:
+    """Faces by what people decided about them; nothing where nobody decided."""
+    decided = faces[DECISION] if DECISION in faces.columns else pl.Series(DECISION, [], pl.String)
+    if decided.null_count() == len(decided):
+        return ()
+    counts = [(_DECIDED[word], int((decided == word).sum())) for word in DECISIONS]
+    return tuple(
+        (word, n, percent(n, faces.height)) for word, n in (*counts, ("undecided", decided.null_count()))
+    )
 
 
 def _what(material: Material) -> str:

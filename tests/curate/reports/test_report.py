@@ -19,6 +19,7 @@ from scoresets import certain, scores, write_set
 
 from curate import write_report
 from curate.choosing import REJECTED
+from curate.decisions import decide
 from curate.errors import ExportError, InputError
 from curate.manifest import PackRecord, read_manifest
 from curate.recipes.against import compare
@@ -55,6 +56,17 @@ def test_counts_by_expression_band_and_status_are_those_of_the_rows(page: Page, 
     assert all(share(r[2]) == pytest.approx(expressions[r[0]] / rows.height, abs=0.006) for r in told)
     assert [(r[0], whole(r[2])) for r in page.table("Faces by band")] == [(b, bands[b]) for b in BANDS]
     assert [(r[0], whole(r[2])) for r in page.table("Rows by status")] == [("ok", 32)]
+
+
+def test_what_people_decided_is_told_with_the_inputs(scored: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(scored, tmp_path / "decided.scores")
+    assert "Faces by what people decided about them" not in report(folder).tables
+    keys = list(open_scores(folder).read(landmarks=False).select("sha256", "face").iter_rows())
+    decide(folder, keys[:5], "accept")
+    decide(folder, keys[4:8], "reject")
+    told = report(folder).table("Faces by what people decided about them")
+    assert [(r[0], whole(r[1])) for r in told] == [("accepted", 4), ("rejected", 4), ("undecided", 24)]
+    assert share(told[0][2]) == pytest.approx(4 / 32, abs=0.006)
 
 
 def test_the_headline_is_the_share_of_neutral_and_polite_faces(page: Page, rows: pl.DataFrame) -> None:
