@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from curate.recipes.lexicon import Lexicon, Word, tokens
 from curate.recipes.mentions import Mention, mentions
-from curate.recipes.prompts import parse_prompt
+from curate.recipes.prompts import clauses, parse_prompt
 from curate.scorers.columns import EXPRESSIONS
 
 # How many folders above a picture may say what it is meant to show.
@@ -22,6 +22,8 @@ _BESIDE = frozenset((
 ))  # fmt: skip
 # The folder within these is a person's name: /home/joy/out.
 _HOMES = frozenset(["home", "users"])
+# Clauses that are remembered.
+_SHORT, _MOST_CLAUSES = 200, 200_000
 _KEY = ("prompt", "negative_prompt", "folder")
 
 Mixture = NDArray[np.float64]
@@ -91,20 +93,48 @@ def _keys(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _intended(unique: pl.DataFrame, lexicon: Lexicon) -> tuple[Mixture, list[str | None]]:
     """Of each combination the mixture, (n, 8), zeros where nothing was intended; and the words."""
-    read: dict[str | None, list[Mention]] = {None: []}
-    for text in (*unique["prompt"].unique(), *unique["negative_prompt"].unique()):
-        if text not in read:
-            read[text] = mentions(parse_prompt(text), lexicon)
+    read = _Reader(lexicon)
+    negatives = {text: read(text) for text in unique["negative_prompt"].unique()}
     named = {folder: _of_folder(folder, lexicon) for folder in unique["folder"].unique()}
+    # Prompts are many, and what they say of a face is little.
+    known: dict[tuple[object, ...], tuple[Mixture, str | None]] = {}
     mixtures = np.zeros((unique.height, len(EXPRESSIONS)))
     words: list[str | None] = []
     for i, (prompt, negative, folder) in enumerate(unique.select(_KEY).iter_rows()):
-        asked = [mention for mention in read[prompt] if not mention.refused] or named[folder]
-        refused = [mention for mention in read[prompt] if mention.refused]
-        refused += [mention for mention in read[negative] if not mention.refused]
-        mixtures[i] = intended_mixture(asked, refused)
-        words.append(", ".join(dict.fromkeys(mention.word.name for mention in asked)) or None)
+        told, against = read(prompt), negatives[negative]
+        asked = [mention for mention in told if not mention.refused] or named[folder]
+        refused = [mention for mention in told if mention.refused]
+        refused += [mention for mention in against if not mention.refused]
+        key = (*((m.word.name, m.weight) for m in asked), None, *((m.word.name, m.weight) for m in refused))
+        if key not in known:
+            names = ", ".join(dict.fromkeys(mention.word.name for mention in asked))
+            known[key] = (intended_mixture(asked, refused), names or None)
+        mixtures[i], said = known[key]
+        words.append(said)
     return mixtures, words
+
+
+class _Reader:
+    """What prompts mention, read clause by clause: of those that come again the answer is known.
+
+    No phrase and no refusal reaches beyond a comma.
+    """
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self._lexicon = lexicon
+        self._known: dict[str, list[Mention]] = {}
+
+    def __call__(self, text: str | None) -> list[Mention]:
+        """The mentions of a prompt, in order."""
+        found: list[Mention] = []
+        for clause in clauses(text or ""):
+            told = self._known.get(clause)
+            if told is None:
+                told = mentions(parse_prompt(clause), self._lexicon)
+                if len(clause) <= _SHORT and len(self._known) < _MOST_CLAUSES:
+                    self._known[clause] = told
+            found += told
+        return found
 
 
 def intended_mixture(asked: Sequence[Mention], refused: Sequence[Mention]) -> Mixture:

@@ -61,6 +61,8 @@ def mentions(pieces: Sequence[Piece], lexicon: Lexicon) -> list[Mention]:
         lexicon: the words.
     """
     words, weights = _tokens(pieces)
+    if lexicon.starts.keys().isdisjoint(words) and not any(map(_refuses_itself, words)):
+        return []
     found = []
     refusing = False
     i = 0
@@ -102,11 +104,17 @@ def _phrase(words: list[str], start: int, lexicon: Lexicon) -> tuple[Word | None
         # A user's word cannot take the meaning from what refuses.
         if phrase in lexicon.phrases and not (len(phrase) == 1 and first in _NOT):
             return lexicon.phrases[phrase], len(phrase), False
+    if not _refuses_itself(first):
+        return None, 1, False
     if first.startswith("un") and (first[2:],) in lexicon.phrases:
         return lexicon.phrases[(first[2:],)], 1, True
     if first.endswith("less") and (first[:-4],) in lexicon.phrases:
         return lexicon.phrases[(first[:-4],)], 1, True
     return None, 1, False
+
+
+def _refuses_itself(word: str) -> bool:
+    return word.startswith("un") or word.endswith("less")
 
 
 def _is_of_thing(last: str, following: str, lexicon: Lexicon) -> bool:

@@ -41,8 +41,25 @@ _MARK = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# Without one of these a text is a single piece.
+_MARKS = frozenset("\\<()[]{}:|+-_BA")
 _WEIGHT = re.compile(rf"\s*([+-]?(?:{_NUMBER}))\s*")
 _OPENS = {")": "(", "]": "[", "}": "{"}
+
+
+_NAMED = r"<[\w.\-]+(?::[^<>()\[\]{}\\,]*+)?+>"
+_LETTER = r"[^\\<>()\[\]{},]"
+
+
+def _bracketed(inner: str) -> str:
+    return rf"(?:\({inner}\)|\[{inner}\]|\{{{inner}\}})"
+
+
+# Brackets in brackets, three deep, all of them with their partners.
+_INNERMOST = _bracketed(rf"(?:{_LETTER}++|,|{_NAMED})*+")
+_INNER = _bracketed(rf"(?:{_LETTER}++|,|{_NAMED}|{_INNERMOST})*+")
+_OUTER = _bracketed(rf"(?:{_LETTER}++|,|{_NAMED}|{_INNER})*+")
+_CLAUSE = re.compile(rf"(?:{_LETTER}++|{_NAMED}|{_OUTER})*+,")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,25 @@ def parse_prompt(text: str) -> list[Piece]:
     Returns:
         Pieces that are not empty, neighbours of different weight; their weights are finite, -10 to 10.
     """
+    if _MARKS.isdisjoint(text):
+        return [Piece(text, 1.0)] if text else []
     return _weighed(_grouped(text))
+
+
+def clauses(text: str) -> list[str]:
+    """A prompt cut at commas where nothing is open, so that `parse_prompt` reads each clause as it reads it within all.
+
+    What is odd (escapes, scopes of weights, brackets without their partners) is not cut any more: it is the last one.
+    """
+    found = []
+    done = 0
+    if "::" not in text:
+        for clause in iter(_CLAUSE.scanner(text).match, None):
+            found.append(clause[0])
+            done = clause.end()
+    if done < len(text):
+        found.append(text[done:])
+    return found
 
 
 def _grouped(text: str) -> _Group:

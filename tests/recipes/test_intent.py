@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from curate.recipes.intent import intended_mixture, intent_columns
 from curate.recipes.lexicon import load_lexicon
-from curate.recipes.mentions import Mention
+from curate.recipes.mentions import Mention, mentions
+from curate.recipes.prompts import clauses, parse_prompt
 from curate.scorers.columns import EXPRESSIONS, INTENT, schema
 
 LEXICON = load_lexicon()
@@ -175,3 +176,32 @@ def test_what_people_searched_for_in_the_demo_faces_is_understood(shared: Path) 
         "angry": "anger", "disgusted": "disgust", "fearful": "fear", "grim": "anger", "happy": "happiness",
         "neutral": "neutral", "sad": "sadness", "smiling": "happiness", "surprised": "surprise", "tongue_out": None,
     }  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["not", "smiling", "or", "sad", "slight smile", "a", "only", "(angry:1.3)", "[happy|sad]", "unsmiling", ",",
+             "joyless", "neutral", "background", "looking", ".", "(no, joy)", "::", "1.2::", "never"]
+        )
+    ).map(" ".join)
+)  # fmt: skip
+def test_a_prompt_mentions_what_its_clauses_mention(text: str) -> None:
+    together = [mention for clause in clauses(text) for mention in mentions(parse_prompt(clause), LEXICON)]
+    assert together == mentions(parse_prompt(text), LEXICON)
+
+
+def test_a_clause_that_comes_again_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def noted(text: str) -> object:
+        read.append(text)
+        return parse_prompt(text)
+
+    monkeypatch.setattr("curate.recipes.intent.parse_prompt", noted)
+    shown = ["angry", "a slight smile", "(sad:1.2)"]
+    prompts = [f"photo {i % 10}, {shown[i % 3]}, in a {i % 7} room, (sharp:1.2)" for i in range(200)]
+    told = intents(prompt=list(prompts))
+    assert told[:3] == ["anger", "happiness", "sadness"]
+    assert len(read) == len(set(read)) == 10 + 3 + 7 + 1

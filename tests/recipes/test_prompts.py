@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.recipes.prompts import parse_prompt
+from curate.recipes.prompts import clauses, parse_prompt
 
 
 def weights(text: str) -> dict[str, float]:
@@ -123,3 +123,32 @@ def test_hostile_text_takes_no_longer_than_its_length(unit: str) -> None:
         assert (
             time.process_time() - began < 5
         )  # a tenth of it as a rule; with the square of the length it would be minutes
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(
+        st.sampled_from([*"\\\\<>()[]{}:|+-_.,.5 a,,", "::", "1.2", "angry", "<lora:x:0.5>", "(a:1.3)", "BREAK",
+                         "__x__", "not ", " - ", "embedding:x", "[a|b]", "((b, c))", "{d}", ", ", "happy,"])
+    ).map("".join)
+)  # fmt: skip
+def test_clauses_are_read_alone_as_they_are_read_within_the_prompt(text: str) -> None:
+    def letters(*parts: str) -> list[tuple[str, float]]:
+        return [
+            (letter, piece.weight) for part in parts for piece in parse_prompt(part) for letter in piece.text
+        ]
+
+    assert "".join(clauses(text)) == text
+    assert letters(*clauses(text)) == letters(text)
+
+
+def test_a_prompt_is_cut_at_its_own_commas_alone() -> None:
+    text = "photo, (angry, (very:1.2)), <lora:x:0.8> eyes, 1, [a(b], c, d"
+    assert clauses(text) == ["photo,", " (angry, (very:1.2)),", " <lora:x:0.8> eyes,", " 1,", " [a(b], c, d"]
+
+
+def test_cutting_takes_time_in_proportion_to_the_length() -> None:
+    for text in ("(" * 50_000, "([{" * 20_000, "(a," * 20_000, "<a:" * 20_000, "(<a:b>" * 10_000 + ","):
+        began = time.process_time()
+        clauses(text)
+        assert time.process_time() - began < 1
