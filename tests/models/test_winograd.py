@@ -112,11 +112,11 @@ def test_where_it_would_not_be_faster_nothing_changes(side: int, channels: int, 
         np.testing.assert_array_equal(ours[name], wanted)
 
 
-def test_batches_of_other_sizes_follow_each_other(tmp_path: Path) -> None:
+def test_an_answer_does_not_depend_on_the_batch_it_is_in(tmp_path: Path) -> None:
     network = Residual(tmp_path / "residual.onnx", 14, 96)
     session = Session(network.path, openvino="winograd")
     x = np.random.default_rng(0).normal(size=(5, 96, 14, 14)).astype(np.float32)
     whole = session.run(x)
     for rows in (2, 0, 4):
         for name, values in session.run(x[:rows]).items():
-            np.testing.assert_allclose(values, whole[name][:rows], atol=1e-5 * np.abs(whole[name]).max())
+            np.testing.assert_array_equal(values, whole[name][:rows])
