@@ -11,11 +11,11 @@ from curate.errors import InputError
 from curate.manifest import Manifest, SourceRecord
 from curate.metadata import NONE
 from curate.models.session import Device, Profile, resolve_device
-from curate.place import is_url
 from curate.scorers.generation.scorer import Generation
 from curate.scorers.geometry import Geometry
 from curate.scorers.scorer import Scorer, fingerprint, make_scorer
 from curate.scoring import FacesKept, MeshKind, Scoring
+from curate.urls import is_url
 
 DEFAULT_SCORERS = ("mesh", "quality", "lite", "generation")
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,20 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from curate.errors import InputError
+from curate.urls import URL, credentials_hint, filesystem, has_user, is_url, path_in_store, shown
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-# The extra that brings the file system of a scheme.
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 PARTIAL = ".partial"
 """How the names of files end that are being written."""
-# In their keys `?` and `#` are letters like any other; only what looks like `?name=value` is none.
-STORES = frozenset(("s3", "s3a", "gs", "gcs", "hf"))
-_WEB = frozenset(("http", "https"))
-_PAIRS = re.compile(r"\?[\w.%~-]+=.*", re.DOTALL)
-_PORT = re.compile(r"(\[.*\]|[^:]*)(:\d*)?")
-# Of requests that s3fs makes, and of those that botocore makes of each: a server that takes connections and never says
-# a word costs 15 s every time, and by their own settings (5 and 5) it would be asked for six minutes.
-_S3_REQUESTS, _S3_ATTEMPTS = 2, 3
 # What says, in the listings of one store or another, that a file is no longer what it was.
 _TAGS = ("ETag", "etag", "blob_id", "LastModified", "last_modified", "updated", "mtime", "created")
 
@@ -149,7 +137,7 @@ class Remote:
     def replace(self, target: Remote) -> Remote:
         """Give the file another name."""
         with self._reached() as (system, path):
-            system.mv(path, _bare(target.url))
+            system.mv(path, path_in_store(target.url))
         return target
 
     def modified(self) -> float:
@@ -162,7 +150,7 @@ class Remote:
         """The file system and the path there, with what goes wrong in our words."""
         system = filesystem(self.url)
         try:
-            yield system, _bare(self.url)
+            yield system, path_in_store(self.url)
         except (FileNotFoundError, FileExistsError, InputError):
             raise
         except Exception as error:
@@ -188,11 +176,6 @@ Place = Path | Remote
 """Where a score set, or a file of one, lies."""
 
 
-def is_url(text: object) -> bool:
-    """Whether a text names something that is reached through fsspec, not a path."""
-    return isinstance(text, str) and _URL.match(text) is not None and not text.lower().startswith("file://")
-
-
 def place_of(text: str | Path | Remote) -> Place:
     """The place that a path or a URL names. Nothing is opened.
 
@@ -201,7 +184,7 @@ def place_of(text: str | Path | Remote) -> Place:
     """
     if isinstance(text, Remote):
         return text
-    if not isinstance(text, str) or not _URL.match(text):
+    if not isinstance(text, str) or not URL.match(text):
         return Path(text)
     if text.lower().startswith("file://"):
         from urllib.request import url2pathname
@@ -219,37 +202,6 @@ def place_of(text: str | Path | Remote) -> Place:
     return Remote(f"{scheme.lower()}://{rest.rstrip('/')}")
 
 
-def shown(url: str) -> str:
-    """A URL as it may be written down: without user, password, query and fragment."""
-    if not _URL.match(url):
-        return url
-    scheme, _, rest = url.partition("://")
-    rest = _without_user(scheme.lower(), rest)
-    rest = _PAIRS.sub("", rest) if scheme.lower() in STORES else re.split("[?#]", rest, maxsplit=1)[0]
-    return f"{scheme.lower()}://{rest}"
-
-
-def has_user(url: str) -> bool:
-    """Whether a URL says who asks."""
-    scheme, _, rest = url.partition("://")
-    return _without_user(scheme.lower(), rest) != rest
-
-
-def _without_user(scheme: str, rest: str) -> str:
-    """What follows `://`, without user and password; some stores have a container before the `@`."""
-    host = rest.partition("/")[0]
-    user, at, _ = host.rpartition("@")
-    if at:
-        return rest[len(user) + 1 :] if scheme in STORES | _WEB or ":" in user else rest
-    # AWS's secrets may hold slashes: `KEY:begin/end@bucket`. No bucket has a colon in its name.
-    odd = (scheme in STORES and ":" in host and not host.startswith("arn:")) or (
-        scheme in _WEB and not _PORT.fullmatch(host)
-    )
-    if not odd:
-        return rest
-    return rest.rpartition("@")[2] if "@" in rest else host.partition(":")[0]
-
-
 def here(path: str | Path) -> Path:
     """A path on this machine, for what is written to folders alone; `Path` would make `s3:/` of `s3://`.
 
@@ -261,50 +213,6 @@ def here(path: str | Path) -> Path:
         hint = f"-o {name}, and copy what is written there"
         raise InputError("only `curate score` writes to a URL", where=str(path), hint=hint)
     return Path(path)
-
-
-def filesystem(url: str) -> Any:
-    """The fsspec file system of a URL, one a process and thread; it remembers no listings.
-
-    Raises:
-        InputError: what reaches it is not installed, or there is no such scheme.
-    """
-    import fsspec
-
-    scheme = url.partition("://")[0].lower()
-    if _EXTRAS.get(scheme) == "gcs" and not os.environ.get("CURATE_DEBUG"):
-        # It logs whole tracebacks of what it raises all the same.
-        logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
-    try:
-        if _EXTRAS.get(scheme) == "s3":
-            return _s3()
-        return fsspec.filesystem(scheme, use_listings_cache=False)
-    except ImportError as error:
-        extra = _EXTRAS.get(scheme)
-        hint = (
-            f'pip install "curate-faces[{extra}]"'
-            if extra
-            else f"pip install what fsspec needs for {scheme}://"
-        )
-        raise InputError(
-            f"{scheme}:// needs a package that is not installed", where=url, hint=hint
-        ) from error
-    except ValueError as error:
-        hint = "s3://, gs://, hf:// or a folder"
-        raise InputError(f"nothing here can reach {scheme}://", where=url, hint=hint) from error
-
-
-def _s3() -> Any:
-    """S3, asked for a minute and a half at most; what the user's own configuration says of that comes first."""
-    import fsspec
-    from fsspec.config import conf
-
-    own = dict((conf.get("s3") or {}).get("config_kwargs") or {})
-    if "AWS_MAX_ATTEMPTS" not in os.environ:
-        own.setdefault("retries", {"total_max_attempts": _S3_ATTEMPTS})
-    system = fsspec.filesystem("s3", use_listings_cache=False, config_kwargs=own)
-    system.retries = _S3_REQUESTS
-    return system
 
 
 def write_whole(place: Place, data: bytes | memoryview) -> None:
@@ -356,18 +264,3 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _bare(url: str) -> str:
-    """What the file system of a URL calls it."""
-    return str(filesystem(url)._strip_protocol(url))
-
-
-def credentials_hint(url: str) -> str:
-    """Where a URL's credentials are looked for."""
-    scheme = url.partition("://")[0].lower()
-    if _EXTRAS.get(scheme) == "s3":
-        return "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, say who asks"
-    if _EXTRAS.get(scheme) == "gcs":
-        return "GOOGLE_APPLICATION_CREDENTIALS, or gcloud auth application-default login, says who asks"
-    return "hf auth login" if scheme == "hf" else "the environment says who asks"

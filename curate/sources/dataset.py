@@ -2,9 +2,9 @@
 
 Of Parquet (here, on the hub, behind URLs) and of saved datasets the rows are handed on by reference, and read where
 they are scored; of other kinds the encoded pictures are. None is decoded here. The picture column is the one of the
-type `Image`, or else the one that holds bytes (alone, or as a struct `{bytes, path}`); of several, the one
-that is called like the first of `COLUMN_NAMES`. Without a split all splits are read, one after the other, as
-`load_dataset` without a split loads them all. The `image` of a row is `LOCATION#SPLIT/ROW`.
+type `Image`, or else the one that holds bytes (alone, or as a struct `{bytes, path}`); of several, the one that is
+called like the first of `COLUMN_NAMES` in `table_columns`. Without a split all splits are read, one after the other,
+as `load_dataset` without a split loads them all. The `image` of a row is `LOCATION#SPLIT/ROW`.
 
 Columns that say how a picture was generated (`prompt`, `seed` ..., see `curate.scorers.generation.plain`) come along.
 
@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import InputError
-from curate.scorers.generation.plain import field_of
 from curate.scorers.said import Said
 from curate.sources.files import common_folder
 from curate.sources.folder import parquet_files
 from curate.sources.listing import open_text_column
 from curate.sources.remote import is_url, shown, source_errors
 from curate.sources.source import Input, Source, absolute, as_text, short_name
+from curate.sources.table_columns import picture_column, text_column, word_columns
 from curate.sources.tables import (
     Columns,
     arrow_inputs,
@@ -41,12 +41,6 @@ from curate.sources.tables import (
 if TYPE_CHECKING:
     import datasets
 
-COLUMN_NAMES = ("image", "img", "png", "jpg", "jpeg", "webp", "picture")
-# Columns of text that name pictures, the surest first.
-TEXT_NAMES = (
-    "image", "path", "image_path", "file_name", "filename", "file_path", "filepath", "file", "img", "image_file",
-    "url", "image_url", "uri",
-)  # fmt: skip
 _SHARD = re.compile(r"(\w+)-\d{5}-of-\d{5}\.parquet")
 # So many footers are fetched to count the rows behind URLs.
 _FOOTERS = 64
@@ -219,7 +213,7 @@ def parquet_source(
         column = text or picture_column(features, where=where)
         if not any(rows_of([file]) for file in every):
             raise _empty(where)
-    columns = Columns(column, _words(features))
+    columns = Columns(column, word_columns(features))
     if text is not None:
         return open_text_column(name, location, every, columns)
 
@@ -277,29 +271,13 @@ def _decoded_by_nobody(rows: Any, location: str) -> tuple[Columns, Any]:
     if rows.features is None:  # folders of loose pictures tell them by their first rows only
         rows = rows._resolve_features()
     column = picture_column(rows.features, where=location)
-    words = _words(rows.features)
+    words = word_columns(rows.features)
     if isinstance(rows.features[column], datasets.Image):
         if isinstance(rows, datasets.IterableDataset):
             # Loose pictures of the hub come through a pool of decoding threads: a cast alone is too late.
             rows = rows.decode(False)
         rows = rows.cast_column(column, datasets.Image(decode=False))
     return Columns(column, words), rows.select_columns([column, *words])
-
-
-def _words(features: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: feature for name, feature in features.items() if _is_word(name, feature)}
-
-
-def _is_word(name: str, feature: object) -> bool:
-    """Whether a column tells how the pictures were generated: by its name, and text or a number by its type."""
-    import datasets
-
-    if field_of(name) is None:
-        return False
-    plain = isinstance(feature, datasets.Value) and feature.dtype.startswith(
-        ("string", "large_string", "int", "uint", "float")
-    )
-    return plain or isinstance(feature, datasets.ClassLabel)
 
 
 def _rows(parts: Mapping[str, tuple[Columns, Any]], location: str) -> Iterator[Input]:
@@ -328,53 +306,6 @@ def _remote(url: str) -> bytes:
     with xopen(url, "rb") as file:
         data: bytes = file.read()
     return data
-
-
-def text_column(features: Mapping[str, Any]) -> str | None:
-    """The column of a list of pictures: text by its type, a path or URL by its name; None where pictures are inside."""
-    import datasets
-
-    if any(isinstance(feature, datasets.Image) or _holds_bytes(feature) for feature in features.values()):
-        return None
-    texts = [
-        name
-        for name, feature in features.items()
-        if isinstance(feature, datasets.Value) and feature.dtype in ("string", "large_string", "string_view")
-    ]
-    return next((name for name in TEXT_NAMES if name in texts), None)
-
-
-def picture_column(features: Mapping[str, Any], *, where: str) -> str:
-    """Which column holds the pictures.
-
-    Raises:
-        InputError: none does, or several could.
-    """
-    import datasets
-
-    images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
-    candidates = images or [name for name, feature in features.items() if _holds_bytes(feature)]
-    if len(candidates) == 1:
-        return candidates[0]
-    for name in COLUMN_NAMES:
-        if name in candidates:
-            return name
-    columns = ", ".join(features)
-    if not candidates:
-        raise InputError(f"no column holds pictures; there are {columns}", where=where)
-    raise InputError(
-        f"several columns may hold pictures: {', '.join(candidates)} (of {columns})",
-        where=where,
-        hint="keep one of them (Dataset.remove_columns), or call the right one `image`",
-    )
-
-
-def _holds_bytes(feature: object) -> bool:
-    import datasets
-
-    if isinstance(feature, Mapping):
-        return _holds_bytes(feature.get("bytes"))
-    return isinstance(feature, datasets.Value) and feature.dtype in ("binary", "large_binary", "binary_view")
 
 
 def _choose(parts: Mapping[str, Any], split: str | None, *, where: str) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from curate.errors import InputError
-from curate.place import credentials_hint, filesystem, has_user
-from curate.place import is_url as is_url
-from curate.place import shown as shown
+from curate.urls import credentials_hint, filesystem, has_user
+from curate.urls import is_url as is_url
+from curate.urls import shown as shown
 
 MAX_BYTES = 1 << 30
 """The largest file that is read as a picture: twice the raw RGB of the largest picture that is decoded."""

@@ -16,7 +16,8 @@ import s3server
 from s3server import Bucket
 
 from curate.errors import InputError
-from curate.place import Remote, filesystem, is_url, place_of, replacing, write_whole
+from curate.place import Remote, place_of, replacing, write_whole
+from curate.urls import filesystem, is_url
 
 
 def remote(bucket: Bucket, name: str = "x.scores") -> Remote:
