@@ -104,7 +104,7 @@ def clauses(text: str) -> list[str]:
     found = []
     done = 0
     if "::" not in text:
-        for clause in iter(_CLAUSE.scanner(text).match, None):
+        while (clause := _CLAUSE.match(text, done)) is not None:
             found.append(clause[0])
             done = clause.end()
     if done < len(text):
