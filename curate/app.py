@@ -5,29 +5,33 @@ from __future__ import annotations
 import os
 import sys
 
-import typer
+try:
+    import typer
 
-from curate.commands import (
-    apply,
-    browse,
-    columns,
-    decide,
-    doctor,
-    evaluate,
-    export,
-    intent,
-    models,
-    query,
-    recipes,
-    report,
-    score,
-    sheet,
-    show,
-    stats,
-    train,
-)
-from curate.errors import CurateError
-from curate.output import INTERRUPTED, print_error
+    from curate.commands import (
+        apply,
+        browse,
+        columns,
+        decide,
+        doctor,
+        evaluate,
+        export,
+        intent,
+        models,
+        query,
+        recipes,
+        report,
+        score,
+        sheet,
+        show,
+        stats,
+        train,
+    )
+    from curate.errors import CurateError
+    from curate.output import INTERRUPTED, print_error
+except KeyboardInterrupt:  # importing takes a third of a second, and seconds on a cold disk
+    print("\nStopped.", file=sys.stderr)
+    sys.exit(130)
 
 app = typer.Typer(
     name="curate",
@@ -81,7 +85,13 @@ def main() -> None:
         print_error(error)
         sys.exit(1)
     except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        # Typer leaves without a word where Ctrl-C comes before a command could say anything.
+        if isinstance(getattr(end.__context__, "__cause__", None), KeyboardInterrupt):
+            print("\nStopped.", file=sys.stderr)
+        raise
     except Exception as error:  # the last line of defence: nobody should have to read a traceback
         if debug:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 from curate.errors import CurateError
 
 INSTALL = 'pip install "curate-faces[ray]"'
+_HOST_AND_PORT = re.compile(r".+:\d+")
 # A Ray of our own holds nothing but jobs.
 _STORE_BYTES = 256 << 20
 
@@ -54,6 +56,12 @@ def cluster(address: str | None = None, *, cpus: int, gpus: int = 0) -> Iterator
             hint="--address auto on a machine of the cluster, or HOST:6379 of its head; "
             "from elsewhere: ray job submit -- curate score ... --address auto",
         )
+    if address is not None and address != "auto" and not _HOST_AND_PORT.fullmatch(address):
+        raise CurateError(
+            "this is no address of a Ray",
+            where=address,
+            hint="--address auto on a machine of the cluster, or HOST:6379 of its head",
+        )
     try:
         import ray
         import ray.data
@@ -62,7 +70,7 @@ def cluster(address: str | None = None, *, cpus: int, gpus: int = 0) -> Iterator
     if ray.is_initialized():
         yield _cluster(remote=True)
         return
-    with _quiet(), contextlib.nullcontext() if address else _token():
+    with _quiet(), contextlib.nullcontext() if address else _to_ourselves():
         with _deaf():
             _connect(address, cpus, gpus)
         try:
@@ -108,8 +116,12 @@ def _connect(address: str | None, cpus: int, gpus: int) -> None:
             )
         elif address is None:
             words, hint = f"Ray cannot be started: {words}", "CURATE_DEBUG=1 and the same command show why"
+        elif address == "auto" and isinstance(error, ConnectionError):
+            words = "no Ray runs on this machine"
+            hint = "--address HOST:6379 of the cluster's head; ray start --head starts one here"
         else:
-            words = f"no Ray answers here: {words}"
+            said_by_system = error.strerror if isinstance(error, OSError) else None
+            words = f"no Ray answers here: {(said_by_system or words).lower()}"
             hint = "ray start --head on that machine; ray status says whether it runs"
         raise CurateError(words, where=where, hint=hint) from error
 
@@ -123,17 +135,25 @@ def _asks_for_a_token(error: BaseException | None) -> bool:
 
 
 @contextlib.contextmanager
-def _token() -> Iterator[None]:
-    """A new Ray asks for a token. One of our own gets one that is as short-lived: Ray would leave its in the user's
-    home, where it changes what `ray start` does from then on, and its mode in the environment."""
-    names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
-    before = {name: os.environ.get(name) for name in names}
+def _to_ourselves() -> Iterator[None]:
+    """What keeps others from a Ray of our own, while it is there.
+
+    It listens on the loopback alone: Ray does so where it believes that it cannot make clusters. A new Ray asks for a
+    token: ours gets one that is as short-lived, for Ray would leave its own in the user's home, where it changes what
+    `ray start` does from then on, and its mode in the environment."""
+    import ray._private.ray_constants as constants
+
+    alone = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+    before = {name: os.environ.get(name) for name in (alone, "RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+    clusters = getattr(constants, "ENABLE_RAY_CLUSTER", None)
+    os.environ[alone], constants.ENABLE_RAY_CLUSTER = "0", False
     if "RAY_AUTH_TOKEN" not in os.environ and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     _read_again()
     try:
         yield
     finally:
+        constants.ENABLE_RAY_CLUSTER = clusters
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
@@ -152,9 +172,9 @@ def _read_again() -> None:
 
 
 def _knock(address: str) -> None:
-    """Ray itself tries for minutes; OSError where nobody listens. `auto` and names alone are Ray's to look up."""
+    """Ray itself tries for minutes; OSError where nobody listens. `auto` is Ray's to look up."""
     host, _, port = address.rpartition(":")
-    if host and port.isdecimal():
+    if host:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 

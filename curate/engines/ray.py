@@ -7,7 +7,6 @@ started again by Ray, and its job is done again from the beginning: jobs must be
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import pickle
 import sys
@@ -93,7 +92,8 @@ class RayEngine(Generic[JobT, AnswerT]):
                 ),
                 num_cpus=self._cpus,
                 num_gpus=self._gpus,
-                **_retries(),
+                # The extra `ray` ends where Ray Data wants to take no more such words (2.64).
+                max_task_retries=_LOST_AT_A_JOB,
             )
             try:
                 tables: Iterable[Any] = answers.iter_batches(
@@ -112,16 +112,6 @@ class RayEngine(Generic[JobT, AnswerT]):
                 raise CurateError(
                     f"Ray gave up: {in_words(error)}", hint="the same command goes on where this one stopped"
                 ) from error
-
-
-def _retries() -> dict[str, Any]:
-    """Ray Data retries for ever where it is not told otherwise; from 2.64 on it may have no word for it."""
-    import ray.data
-
-    known = inspect.signature(ray.data.Dataset.map_batches).parameters
-    return (
-        {"max_task_retries": _LOST_AT_A_JOB} if {"max_task_retries", "ray_remote_args"} & set(known) else {}
-    )
 
 
 def _opened(packed: bytes) -> Any:

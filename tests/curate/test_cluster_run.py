@@ -25,9 +25,10 @@ from s3server import Bucket
 from curate import Summary, open_scores, score
 from curate.cluster_run import check_cluster
 from curate.engines.cluster import Cluster
-from curate.errors import CurateError
+from curate.errors import CurateError, InputError
 from curate.place import place_of
 from curate.shards import list_shards
+from curate.target import locked
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 FACES = Path(__file__).resolve().parents[2] / "examples" / "faces"
@@ -106,6 +107,16 @@ def test_pictures_in_archives_and_tables_are_read_where_they_are_scored(
     assert_frame_equal(rows(tmp_path / "there"), rows(tmp_path / "here"), check_exact=True)
 
 
+def test_a_second_run_into_one_set_is_refused_and_says_what_to_do(
+    nodes: Nodes, pictures: Path, tmp_path: Path
+) -> None:
+    with locked(tmp_path / "out"):
+        with pytest.raises(InputError, match="another `curate score`") as error:
+            on(nodes, pictures, tmp_path / "out", "fake")
+        assert "wait for it" in error.value.hint
+    assert not list_shards(tmp_path / "out")
+
+
 def test_what_no_node_can_do_is_said_before_the_old_set_is_touched(
     nodes: Nodes, pictures: Path, tmp_path: Path
 ) -> None:
@@ -132,6 +143,7 @@ def test_pictures_that_kill_or_hang_their_worker_are_rows(
     assert crashed["error"].to_list() == ["the worker was killed by SIGKILL", "it took too long"]
 
 
+@pytest.mark.usefixtures("log")
 def test_a_killed_actor_and_a_lost_node_leave_the_rows_of_an_uninterrupted_run(
     nodes: Nodes, many: Path, tmp_path: Path
 ) -> None:
@@ -155,6 +167,20 @@ def test_a_killed_actor_and_a_lost_node_leave_the_rows_of_an_uninterrupted_run(
     assert rows(out)["image"].n_unique() == rows(out).height
     assert not list(out.glob(".*.partial"))
     rays.until(lambda: not any(map(rays.alive, scoring)), 30)
+    # The same while old shards are brought up to date.
+    old = {path: path.read_bytes() for path in map(Path, map(str, list_shards(out)))}
+
+    def shoot_again() -> None:
+        rays.until(lambda: any(path.read_bytes() != content for path, content in old.items()))
+        rays.kill(rays.processes("ray::MapWorker")[0])
+
+    gun = threading.Thread(target=shoot_again)
+    gun.start()
+    assert on(nodes, many, out, "fake", "width").scored == 600
+    gun.join()
+    score(str(many), tmp_path / "whole", scorers=["fake", "width"], workers=2, batch_size=4)
+    assert rows(out).equals(rows(tmp_path / "whole"))
+    assert [str(path) for path in old] == [str(path) for path in list_shards(out)]
 
 
 def test_pictures_and_set_on_object_storage(nodes: Nodes, pictures: Path, tmp_path: Path, s3: Bucket) -> None:
@@ -197,3 +223,53 @@ def test_ctrl_c_ends_the_ray_job_and_the_same_command_goes_on(
     summary = on(nodes, many, out, "fake")
     assert (summary.kept, summary.scored) == (held, 600 - held)
     assert len(set(names(out))) == 600
+
+
+PRESSED = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+reached = sys.argv.pop(1)
+class Finger:
+    def find_spec(self, name, *_):
+        if name == reached:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finger())
+from curate.app import main
+main()
+"""
+
+
+@pytest.mark.parametrize("reached", ["curate.commands.show", "curate.api", "ray.data"])
+def test_ctrl_c_while_the_program_is_loaded_is_answered_with_one_line(
+    pictures: Path, tmp_path: Path, reached: str
+) -> None:
+    command = [sys.executable, "-c", PRESSED, reached, "score", str(pictures), "-o", str(tmp_path / "out")]
+    done = subprocess.run([*command, "--engine", "ray"], capture_output=True, text=True)
+    assert done.returncode == 130
+    said = (done.stdout + done.stderr).strip()
+    assert said.startswith("Stopped.")
+    assert "\n" not in said
+
+
+def test_ctrl_c_while_a_ray_of_our_own_starts_leaves_nothing_of_it(pictures: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "curate.app", "score", str(pictures), "-o", str(tmp_path / "out")]
+    here = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    before = set(rays.processes("gcs_server"))
+    with subprocess.Popen(
+        [*command, "--engine", "ray", "--scorers", "fake"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env=here,
+    ) as run:
+        try:
+            started = rays.until(lambda: set(rays.processes("gcs_server")) - before)
+            os.killpg(run.pid, signal.SIGINT)
+            said, _ = run.communicate(timeout=60)
+        finally:
+            run.kill()
+    assert (run.returncode, said.decode().strip()) == (
+        130,
+        "Stopped. What was scored is kept: the same command goes on from here.",
+    )
+    rays.until(lambda: not any(map(rays.alive, started)), 30)

@@ -20,11 +20,14 @@ from curate.errors import CurateError, ModelError
 
 PROGRAM = """
 import os
+import ray
 from tasks import Slow
 from curate.engines.cluster import cluster
 from curate.engines.ray import RayEngine
 with cluster(cpus=1):
     print(sorted(answer for _, answer in RayEngine(Slow(), actors=1).run(range(3))))
+    assert ray.util.get_node_ip_address() == "127.0.0.1"
+assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in os.environ
 assert "RAY_AUTH_MODE" not in os.environ and "RAY_AUTH_TOKEN" not in os.environ
 """
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -89,7 +92,9 @@ def test_a_job_that_kills_every_actor_ends_the_run_after_all_others(
     assert "goes on" in error.value.hint
 
 
-def test_a_ray_of_our_own_leaves_no_token_and_no_word_behind(tmp_path: Path) -> None:
+def test_a_ray_of_our_own_hears_this_machine_alone_and_leaves_no_token_and_no_word_behind(
+    tmp_path: Path,
+) -> None:
     home = tmp_path / "home"
     home.mkdir()
     hidden = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"
@@ -104,7 +109,7 @@ def test_a_folder_called_curate_where_one_stands_is_not_taken_for_the_package(tm
     # A checkout has one; Ray lets actors import from the driver's current folder.
     (tmp_path / "curate").mkdir()
     (tmp_path / "curate" / "__init__.py").write_text("raise SystemExit('not the package')")
-    program = PROGRAM.partition("assert")[0]
+    program = PROGRAM.partition("    assert")[0]
     here = os.environ | {"PYTHONPATH": str(Path(rays.__file__).parent), "PYTHONSAFEPATH": "1"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=here, cwd=tmp_path, capture_output=True, text=True, timeout=120
@@ -119,9 +124,18 @@ def test_an_address_of_a_ray_client_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert error.value.where == "ray://127.0.0.1:10001"
 
 
-def test_nobody_at_the_address_is_said(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(CurateError) as error, cluster("127.0.0.1:1", cpus=1):
+@pytest.mark.parametrize(
+    ("address", "words", "hint"),
+    [
+        ("127.0.0.1:1", "no Ray answers here: connection refused", "ray start"),
+        ("head", "this is no address of a Ray", "HOST:6379"),
+    ],
+)
+def test_nobody_at_the_address_is_said(
+    address: str, words: str, hint: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CurateError) as error, cluster(address, cpus=1):
         pass
-    assert error.value.where == "127.0.0.1:1"
-    assert "ray start" in error.value.hint
+    assert (error.value.where, error.value.message) == (address, words)
+    assert hint in error.value.hint
     assert capfd.readouterr() == ("", "")
