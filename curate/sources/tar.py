@@ -6,14 +6,24 @@ headers lie in. Names are names: nothing is ever unpacked, so `..` and absolute 
 
 from __future__ import annotations
 
+import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
 _BLOCK = 512
 # No header of ours or of any program that packs pictures is larger: a name, times, an owner.
 _LONGEST_HEADER = 1 << 20
+# A header as all programs write it for a file or a folder; numbers of another kind, long names, links are not plain.
+_NUMBER = rb"(?:[0-7]{7}[ \0]|[0-7]{6}[ \0]{2})"
+_PLAIN = re.compile(
+    rb"([^\0].{99})"
+    + _NUMBER * 3
+    + rb"([0-7]{11})[ \0][0-7]{11}[ \0]([0-7]{6})[ \0]{2}([05]).{100}ustar(?:\x0000|  \0)"
+    rb".{64}" + (rb"(?:" + _NUMBER + rb"|\0{8})") * 2 + rb"(.{155}).{12}",
+    re.DOTALL,
+)
 CUT_OFF = "the archive is cut off here"
 DAMAGED = "the archive is damaged here: what follows cannot be found"
 
@@ -44,9 +54,12 @@ def members(file: IO[bytes], length: int) -> Iterator[Member]:
         file: seekable, at its beginning.
         length: of the file, in bytes.
     """
+    end = yield from _plain(file, length)
+    if end < 0:
+        return
     archive: Any = None
     careful: Any = _Careful(file)
-    end = 0
+    file.seek(end)
     try:
         archive = tarfile.TarFile(fileobj=careful, mode="r")
         while (header := archive.next()) is not None:
@@ -75,6 +88,36 @@ def members(file: IO[bytes], length: int) -> Iterator[Member]:
         yield Member("", problem=CUT_OFF)
     elif last.strip(b"\0"):
         yield Member("", problem=DAMAGED)
+
+
+def _plain(file: IO[bytes], length: int) -> Generator[Member, None, int]:
+    """The members up to the first header that is none of a plain file or folder: Python's own reader takes 3 times as
+    long.
+
+    Returns:
+        Where that header is; -1 where the archive was cut off in a member's contents.
+    """
+    at = 0
+    while True:
+        file.seek(at)
+        header = file.read(_BLOCK)
+        plain = _PLAIN.fullmatch(header)
+        # The sum of all bytes, where its own eight count as spaces.
+        if plain is None or sum(header) - sum(header[148:156]) + 256 != int(plain[3], 8):
+            return at
+        name, size, _, kind, before = plain.groups()
+        at += _BLOCK
+        if kind == b"5":
+            if int(size, 8):
+                return at - _BLOCK
+            continue
+        told = b"/".join(filter(None, (before.partition(b"\0")[0], name.partition(b"\0")[0])))
+        member = Member(told.decode(tarfile.ENCODING, "surrogateescape"), at, int(size, 8))
+        if member.offset + member.size > length:
+            yield Member(member.name, problem=CUT_OFF)
+            return -1
+        yield member
+        at += -(-member.size // _BLOCK) * _BLOCK
 
 
 def _member(header: tarfile.TarInfo) -> Member:

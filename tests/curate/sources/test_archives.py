@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import pickle
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import webdataset
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -220,6 +221,7 @@ def test_a_member_that_is_too_large_for_a_picture_is_not_read(tmp_path: Path) ->
         item.read()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=3000))
 def test_any_bytes_end_and_raise_nothing(data: bytes) -> None:
     found = list(members(io.BytesIO(data), len(data)))
@@ -228,6 +230,7 @@ def test_any_bytes_end_and_raise_nothing(data: bytes) -> None:
     assert found[-1].problem or not data.strip(b"\0")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4 * 1024 - 1), st.integers(0, 255))
 def test_one_wrong_byte_never_loses_more_than_it_says(place: int, value: int) -> None:
     data = bytearray(packed({f"{i}.png": picture(i) for i in range(4)}))
@@ -235,6 +238,55 @@ def test_one_wrong_byte_never_loses_more_than_it_says(place: int, value: int) ->
     data[place] = value
     found = list(members(io.BytesIO(bytes(data)), len(data)))
     assert len(found) == 4 or found[-1].problem or value == before
+
+
+def members_by_tarfile(data: bytes) -> list[tuple[str, int, int]]:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+        return [(m.name, m.offset_data, m.size) for m in tar if m.isfile() and not m.issparse()]
+
+
+ODD_NAMES = (
+    "a.png", "d" * 90 + "/" + "e" * 90 + ".png", "x" * 240 + ".png", "été 漢.png", "s/", "z" * 100, "b\udcff.png"
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(ODD_NAMES), st.integers(0, 1500), st.sampled_from([0, 1.5, 2**40, -1]),
+                       st.sampled_from("0567")), max_size=6),
+    st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+    st.sampled_from(["utf-8", "latin-1"]),
+)  # fmt: skip
+def test_plain_headers_are_read_as_pythons_own_reader_reads_them(
+    files: list[tuple[str, int, float, str]], format: int, encoding: str
+) -> None:
+    out = io.BytesIO()
+    with tarfile.open(
+        fileobj=out, mode="w", format=format, encoding=encoding, errors="surrogateescape"
+    ) as tar:
+        for name, size, mtime, kind in files:
+            header = tarfile.TarInfo(name)
+            header.type, header.mtime = kind.encode(), mtime
+            header.size = size if kind in "07" else 0
+            with contextlib.suppress(ValueError):  # no room for it in this format
+                tar.addfile(header, io.BytesIO(b"7" * size))
+    data = out.getvalue()
+    found = [(m.name, m.offset, m.size) for m in members(io.BytesIO(data), len(data)) if not m.problem]
+    assert found == members_by_tarfile(data)
+
+
+def test_pythons_own_reader_is_not_asked_for_plain_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = packed({f"{i}.png": picture(i) for i in range(50)})
+    read: list[object] = []
+    from_buffer = tarfile.TarInfo.frombuf.__func__  # type: ignore[attr-defined]
+
+    def noted(kind: object, *arguments: object) -> object:
+        read.append(kind)
+        return from_buffer(kind, *arguments)
+
+    monkeypatch.setattr(tarfile.TarInfo, "frombuf", classmethod(noted))
+    assert len(list(members(io.BytesIO(data), len(data)))) == 50
+    assert len(read) <= 2  # of the end
 
 
 def test_patterns_braces_and_several_archives_are_one_source(
