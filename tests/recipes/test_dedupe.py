@@ -215,3 +215,27 @@ def test_planning_keeps_distances_and_every_bit() -> None:
     arranged = plan.arrange(values)
     assert np.array_equal(hamming.ones(arranged[1:] ^ arranged[:-1]), hamming.ones(values[1:] ^ values[:-1]))
     assert sorted(plan.bits.tolist()) == list(range(64))
+
+
+def test_a_hundred_thousand_identical_faces_are_one_without_comparing_each_with_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared = 0
+    ones = hamming.ones
+
+    def counted(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        nonlocal compared
+        compared += values.size
+        return ones(values)
+
+    monkeypatch.setattr(hamming, "ones", counted)
+    n = 100_000
+    found = near_duplicates(
+        np.full(n, 77, np.uint64),
+        np.full((n, 17), 0.3, np.float32),
+        hash_bits=6,
+        au_distance=0.05,
+        order=np.arange(n),
+    )
+    assert (found[0], set(found[1:].tolist())) == (-1, {0})
+    assert compared < 50 * n
