@@ -220,7 +220,10 @@ class OpenScoring:
             [Face(pixels, mesh.landmarks, said) for mesh in meshes]
             for (pixels, said), meshes in zip(pictures, found, strict=True)
         ]
-        return [sorted(in_picture, key=lambda f: -f.box[2] * f.box[3]) for in_picture in faces]
+        for in_picture in faces:
+            if len(in_picture) > 1:  # a box is only computed where it decides
+                in_picture.sort(key=lambda f: -f.box[2] * f.box[3])
+        return faces
 
 
 def _whole_pictures(group: Sequence[Decoded]) -> list[Face]:

@@ -63,11 +63,10 @@ class FaceDetector:
         x -= 1
         out = self._session.run(x)
         boxes, logits = out["regressors"], out["classificators"][..., 0]
-        found = []
-        for of_picture, logit, view in zip(boxes, logits, views, strict=True):
-            candidate = np.flatnonzero(logit >= MIN_LOGIT)
-            found.append(merge(of_picture[candidate], logit[candidate], self._anchors[candidate], view))
-        return found
+        picture, candidate = np.nonzero(logits >= MIN_LOGIT)
+        return merge_all(
+            boxes[picture, candidate], logits[picture, candidate], self._anchors[candidate], picture, views
+        )
 
 
 def whole_view(width: float, height: float, zoom: float) -> Region:
@@ -75,44 +74,57 @@ def whole_view(width: float, height: float, zoom: float) -> Region:
     return Region(width / 2, height / 2, zoom * max(height, width))
 
 
-def merge(
-    raw: NDArray[np.float32], logits: NDArray[np.float32], anchor: NDArray[np.float32], view: Region
-) -> list[Detection]:
-    """Weighted non-maximum suppression of one picture's candidates.
+def merge_all(
+    raw: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    anchor: NDArray[np.float32],
+    picture: NDArray[np.int64],
+    views: Sequence[Region],
+) -> list[list[Detection]]:
+    """Weighted non-maximum suppression of the candidates of many pictures, one round of all of them at a time.
 
     Args:
         raw: (K, 16) boxes and points from their anchors, pixels of the network's input.
-        logits: (K,), each at least `MIN_LOGIT`; in the order of the anchors, which decides ties.
+        logits: (K,), each at least `MIN_LOGIT`; of each picture in the order of the anchors, which decides ties.
         anchor: (K, 2) in [0, 1].
-        view: what the network looked at.
+        picture: (K,) the number of each candidate's view, ascending.
+        views: what the network looked at.
 
     Returns:
-        Detections in pixels of the picture, the surest first.
+        The detections of each picture in its pixels, the surest first.
     """
-    if not len(logits):
-        return []
+    found: list[list[Detection]] = [[] for _ in views]
     score = 1 / (1 + np.exp(-np.clip(logits, -100, 100)))
     raw = raw / np.float32(SIZE)
     centre, half = raw[:, :2] + anchor, raw[:, 2:4] / 2
     eyes = raw[:, 4:8] + np.tile(anchor, 2)
     points = np.concatenate([centre - half, centre + half, eyes], axis=1)
+    side = np.array([view.side for view in views], np.float32)
+    corner = np.array([(view.x - view.side / 2, view.y - view.side / 2) for view in views])
 
-    found = []
-    rest = np.argsort(-score, kind="stable")
+    rest = np.lexsort((-score, picture))
     while len(rest):
-        overlaps = _iou(points[rest[0], :4], points[rest, :4]) > SUPPRESSION_IOU
-        overlaps[0] = True
-        weight = score[rest[overlaps]]
-        merged = (points[rest[overlaps]] * weight[:, None]).sum(0) / weight.sum()
-        x, y = (merged.reshape(-1, 2) * view.side + (view.x - view.side / 2, view.y - view.side / 2)).T
-        found.append(
-            Detection(
-                float(score[rest[0]]),
-                (float(x[0]), float(y[0]), float(x[1]), float(y[1])),
-                (float(x[2]), float(y[2])),
-                (float(x[3]), float(y[3])),
-            )
+        first = np.flatnonzero(np.diff(picture[rest], prepend=-1))
+        best = rest[first]
+        each = np.repeat(best, np.diff(first, append=len(rest)))
+        overlaps = _iou(points[each, :4], points[rest, :4]) > SUPPRESSION_IOU
+        overlaps[first] = True
+        chosen = rest[overlaps]
+        weight = score[chosen]
+        weighted = points[chosen] * weight[:, None]
+        ends = np.cumsum(np.add.reduceat(overlaps.astype(np.int64), first)).tolist()
+        # NumPy's own sum, picture by picture: its order of adding depends on how many there are.
+        merged = np.stack(
+            [weighted[i:j].sum(0) / weight[i:j].sum() for i, j in zip([0, *ends], ends, strict=False)]
         )
+        of = picture[best]
+        where = merged.reshape(-1, 4, 2) * side[of, None, None] + corner[of, None]
+        for number, sure, (low, high, right, left) in zip(
+            of.tolist(), score[best].tolist(), where.tolist(), strict=True
+        ):
+            found[number].append(
+                Detection(sure, (low[0], low[1], high[0], high[1]), (right[0], right[1]), (left[0], left[1]))
+            )
         rest = rest[~overlaps]
     return found
 
@@ -128,9 +140,9 @@ def anchors() -> NDArray[np.float32]:
 
 
 def _iou(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Intersection over union of one (4,) box with (N, 4) boxes, corners x0 y0 x1 y1."""
-    overlap = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    """Intersection over union of (N, 4) boxes with others, one to one; corners x0 y0 x1 y1."""
+    overlap = np.minimum(boxes[:, 2:], box[:, 2:]) - np.maximum(boxes[:, :2], box[:, :2])
     common = np.clip(overlap, 0, None).prod(axis=1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    union = areas + (box[2:] - box[:2]).prod() - common
+    union = areas + (box[:, 2:] - box[:, :2]).prod(axis=1) - common
     return np.where(union > 0, common / np.maximum(union, 1e-12), 0)

@@ -88,16 +88,15 @@ class DeviceMesh:
         x = self._look(pictures.inputs() | {"matrix": _inverse(views, detection.SIZE)})["pictures"]
         raw = self._detector({"input": x})
         best = {name: to_host(value) for name, value in self._candidates(raw).items()}
-        found = []
-        for i, view in enumerate(views):
-            logits, which, boxes = best["score"][i], best["anchor"][i], best["box"][i]
-            if logits[-1] >= detection.MIN_LOGIT:  # a crowd: there may be more candidates than were asked for
-                logits, boxes = to_host(raw["classificators"])[i, :, 0], to_host(raw["regressors"])[i]
-                which = np.arange(len(logits))
-            sure = logits >= detection.MIN_LOGIT
-            order = np.flatnonzero(sure)[np.argsort(which[sure])]
-            found.append(detection.merge(boxes[order], logits[order], self._anchors[which[order]], view))
-        return found
+        logits, which, boxes = best["score"], best["anchor"], best["box"]
+        if (logits[:, -1] >= detection.MIN_LOGIT).any():  # a crowd: there may be more than were asked for
+            logits, boxes = to_host(raw["classificators"])[..., 0], to_host(raw["regressors"])
+            which = np.broadcast_to(np.arange(logits.shape[1]), logits.shape)
+        picture, place = np.nonzero(logits >= detection.MIN_LOGIT)
+        order = np.lexsort((which[picture, place], picture))
+        picture, place = picture[order], place[order]
+        anchor = self._anchors[which[picture, place]]
+        return detection.merge_all(boxes[picture, place], logits[picture, place], anchor, picture, views)
 
     def _confirm(
         self, pictures: Pictures, jobs: Sequence[tuple[int, Region]], faces: list[list[MeshFace]]
