@@ -13,7 +13,7 @@ from curate.metadata import NONE
 from curate.models.session import Device, Profile, resolve_device
 from curate.scorers.generation.scorer import Generation
 from curate.scorers.geometry import Geometry
-from curate.scorers.scorer import Scorer, fingerprint, make_scorer
+from curate.scorers.scorer import Scorer, check_columns, fingerprint, make_scorer
 from curate.scoring import FacesKept, MeshKind, Scoring
 from curate.urls import is_url
 
@@ -106,16 +106,11 @@ class Asked:
             }
         told: dict[str, Scorer] = {Geometry.name: Geometry(landmarks), Generation.name: Generation(metadata)}
         scorers = [told.get(scorer.name) or scorer for scorer in (*scorers, *others)]
-        owners: dict[str, str] = {}
-        for scorer in scorers:
-            for column in scorer.columns:
-                other = owners.setdefault(column.name, scorer.name)
-                if other != scorer.name:
-                    raise InputError(
-                        f"the scorers {other} and {scorer.name} both fill the column {column.name}",
-                        where=folder if others else "--scorers",
-                        hint="choose one of them with --scorers; in a set that has the other: -o, or --overwrite",
-                    )
+        check_columns(
+            scorers,
+            where=folder if others else "--scorers",
+            hint="choose one of them with --scorers; in a set that has the other: -o, or --overwrite",
+        )
         if self.metadata is not None and Generation.name not in {scorer.name for scorer in scorers}:
             raise InputError(
                 "metadata is read by the scorer `generation`, which is not among those asked for",

@@ -17,7 +17,7 @@ from curate.errors import CurateError, InputError
 from curate.models.session import Profile, resolve_device
 from curate.scorers.columns import suggest
 from curate.scorers.geometry import Geometry
-from curate.scorers.scorer import Scorer, make_scorer
+from curate.scorers.scorer import check_columns, make_scorer
 from curate.scoring import Batch, FacesKept, MeshKind, Scoring, crashed
 from curate.sources.remote import is_url
 from curate.sources.source import Input, absolute, file_input, url_input
@@ -102,21 +102,8 @@ class _Options:
         device = resolve_device(self.device)
         made = [make_scorer(name, self.profile, device) for name in self.scorers]
         scorers = tuple(Geometry(self.landmarks) if isinstance(s, Geometry) else s for s in made)
-        _no_column_twice(scorers)
+        check_columns(scorers, where="scorers", hint="ask for one of them")
         return Scoring(scorers, faces=self.faces, mesh=self.mesh, device=device)
-
-
-def _no_column_twice(scorers: Sequence[Scorer]) -> None:
-    owners: dict[str, str] = {}
-    for scorer in scorers:
-        for column in scorer.columns:
-            other = owners.setdefault(column.name, scorer.name)
-            if other != scorer.name:
-                raise InputError(
-                    f"the scorers {other} and {scorer.name} both fill the column {column.name}",
-                    where="scorers",
-                    hint="ask for one of them",
-                )
 
 
 class _Opened:

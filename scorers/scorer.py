@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
@@ -68,6 +68,20 @@ def of_picture(scorer: Scorer) -> bool:
     face, and all rows of the picture have its answer.
     """
     return bool(getattr(scorer, "of_picture", False))
+
+
+def check_columns(scorers: Iterable[Scorer], *, where: str, hint: str) -> None:
+    """Raises InputError, with what it is told to say, where two scorers fill the same column."""
+    owners: dict[str, str] = {}
+    for scorer in scorers:
+        for column in scorer.columns:
+            other = owners.setdefault(column.name, scorer.name)
+            if other != scorer.name:
+                raise InputError(
+                    f"the scorers {other} and {scorer.name} both fill the column {column.name}",
+                    where=where,
+                    hint=hint,
+                )
 
 
 def fingerprint(scorer: Scorer, mesh: str) -> str:
