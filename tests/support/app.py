@@ -41,8 +41,6 @@ def browsing(folder: Path, said: Path, *options: str, **environment: str) -> Ite
             command, stdout=words, stderr=subprocess.STDOUT, start_new_session=True,
             # The installed package, not the folder of the same name that the tests stand in.
             env=os.environ | {"PYTHONSAFEPATH": "1"} | environment,
-            # A test run in the background ignores Ctrl-C, and so would what it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip
     try:
         until = time.monotonic() + 100

@@ -206,10 +206,7 @@ def interrupted(
     """Exit code, output and errors of a command that gets Ctrl-C so many seconds after it began (or the file `once`
     was there), as a terminal sends it."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # Where the tests themselves run in the background, a shell has told them to ignore Ctrl-C.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(command, cwd=cwd, text=True, start_new_session=True, **pipes)
-    signal.signal(signal.SIGINT, before)
     while once is not None and not once.exists() and run.poll() is None:
         time.sleep(0.05)
     time.sleep(after)
