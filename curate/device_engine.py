@@ -18,7 +18,9 @@ from curate.decoders import Decoding, Job, Placed, SharedPixels
 from curate.device_scoring import DeviceScoring, open_on_device
 from curate.engines.local import LocalEngine
 from curate.engines.work import Failure
+from curate.errors import ModelError
 from curate.models.session import Device
+from curate.scorers.device.faults import DeviceFullError, fault_of
 from curate.scoring import Batch, Scoring
 
 if TYPE_CHECKING:
@@ -92,7 +94,8 @@ class DeviceEngine:
         """Rows in the order of the batches, a part of a batch at a time; a picture that failed comes by itself.
 
         Raises:
-            CurateError: a model is missing, CUDA does not open, or decoders cannot be started.
+            CurateError: a model is missing, CUDA does not open, decoders cannot be started, the GPU is lost or has no
+                room for a single picture.
         """
         with self._kit() as kit:
             ring = _Ring(kit, self._scoring.device, _pages(self._scoring.device, self._decoders))
@@ -216,7 +219,12 @@ def _rows(
     scoring: DeviceScoring, pixels: NDArray[np.uint8], parts: Sequence[tuple[Batch, list[Decoded] | Failure]]
 ) -> list[tuple[Batch, pl.DataFrame | Failure]]:
     """The rows of a page; what belongs together is one batch again."""
-    scoring.store.put(pixels)
+    try:
+        scoring.store.put(pixels)
+    except Exception as error:
+        if fault := fault_of(error):
+            raise fault from error
+        raise
     rows: list[tuple[Batch, pl.DataFrame | Failure]] = []
     try:
         for failed, some in groupby(parts, key=_alike):
@@ -244,11 +252,24 @@ def _decoded(part: list[Decoded] | Failure) -> list[Decoded]:
 def _tried(
     scoring: DeviceScoring, batch: Batch, decoded: list[Decoded]
 ) -> list[tuple[Batch, pl.DataFrame | Failure]]:
-    """The rows of a batch; where a picture breaks a scorer, each is tried by itself."""
-    try:
-        return [(batch, scoring.rows(batch, decoded))]
-    except Exception as error:  # an item's fault, whatever it is, must not end the run
-        if len(batch) == 1:
-            return [(batch, Failure(f"{type(error).__name__}: {error}"))]
-    singles = zip(batch.singles(), decoded, strict=True)
-    return [outcome for single, one in singles for outcome in _tried(scoring, single, [one])]
+    """The rows of a batch, part by part where the device has no room for all; where a picture breaks a scorer, each is
+    tried by itself."""
+    together = scoring.most
+    if len(batch) <= together:
+        try:
+            return [(batch, scoring.rows(batch, decoded))]
+        except DeviceFullError:
+            if len(batch) == 1:
+                raise
+            together = scoring.most
+        except ModelError:  # the device is lost; what is scored so far is kept
+            raise
+        except Exception as error:  # an item's fault, whatever it is, must not end the run
+            if len(batch) == 1:
+                return [(batch, Failure(f"{type(error).__name__}: {error}"))]
+            together = 1
+    outcomes: list[tuple[Batch, pl.DataFrame | Failure]] = []
+    for start in range(0, len(batch), together):
+        part = slice(start, start + together)
+        outcomes += _tried(scoring, replace(batch, inputs=batch.inputs[part]), decoded[part])
+    return outcomes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate.decoded import Decoded
 from curate.models.session import Device
+from curate.scorers.device.faults import DeviceFullError, fault_of
 from curate.scorers.face import Face
 from curate.scorers.libreface import LibreFace
 from curate.scorers.lite import Lite
 from curate.scorers.quality import Quality
 from curate.scorers.scorer import Scorer, Values
-from curate.scoring import OpenScoring, Scoring, series_of
+from curate.scoring import Batch, OpenScoring, Scoring, series_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,6 +48,7 @@ class DeviceScoring(OpenScoring):
 
     Attributes:
         store: the pictures on the device; a page of decoded ones is put there before its rows are asked for.
+        most: pictures that have room at once, as far as is known.
         mesh: the face mesh on the device.
         scorers: the scorers, open, those with networks on the device.
     """
@@ -73,8 +77,26 @@ class DeviceScoring(OpenScoring):
         self.scorers, self.mesh = tuple(scorers), StoredMesh(self.store, mesh)
         ours = scoring.needs_mesh and scoring.mesh == "onnx"
         super().__init__(scoring, scorers, self.mesh if ours else None, together)
+        self.most = sys.maxsize
         self._workers = os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="quality")
+
+    def rows(self, batch: Batch, group: Sequence[Decoded]) -> pl.DataFrame:
+        """As an OpenScoring's.
+
+        Raises:
+            DeviceFullError: so many have no room on the GPU; `most` is half of them now.
+            ModelError: the GPU is lost to this process.
+        """
+        try:
+            return super().rows(batch, group)
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            if isinstance(fault, DeviceFullError):
+                self.most = max(len(group) // 2, 1)
+            raise fault from error
 
     def _scored(self, scorers: Sequence[Scorer], faces: Sequence[Face]) -> Iterator[list[pl.Series]]:
         """The quality of pictures is measured on the host's cores while the device works for the other scorers."""

@@ -13,9 +13,10 @@ import numpy as np
 
 from curate.affect import Tables, derive, open_tables
 from curate.decoded import MAX_PIXELS
-from curate.errors import CurateError, InputError
+from curate.errors import CurateError, InputError, ModelError
 from curate.models.session import Profile, resolve_device
 from curate.scorers.columns import suggest
+from curate.scorers.device.faults import DeviceFullError
 from curate.scorers.geometry import Geometry
 from curate.scorers.scorer import check_columns, make_scorer
 from curate.scoring import Batch, FacesKept, MeshKind, Scoring, crashed
@@ -141,6 +142,10 @@ class _Opened:
         """As an engine does it: a batch that fails is taken apart, and a picture that fails alone is a row."""
         try:
             return [self._call(batch)]
+        except ModelError as error:  # no picture's fault: a GPU that is lost, or has room for fewer
+            if not isinstance(error, DeviceFullError) or len(batch) == 1:
+                raise
+            return [frame for single in batch.singles() for frame in self._scored(single)]
         except Exception as error:
             if len(batch) == 1:
                 return [crashed(batch.inputs[0], f"{type(error).__name__}: {error}")]

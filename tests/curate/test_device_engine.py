@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from PIL import Image
 from poison import Poison
 from polars.testing import assert_frame_equal
@@ -21,9 +23,10 @@ from curate import device_engine
 from curate.device_engine import DeviceEngine
 from curate.engines.local import LocalEngine
 from curate.engines.work import Failure
-from curate.errors import CurateError
+from curate.errors import CurateError, ModelError
 from curate.models.session import Device
 from curate.scorers.columns import Column
+from curate.scorers.device.faults import DeviceFullError
 from curate.scorers.face import Face
 from curate.scorers.scorer import Values, make_scorer
 from curate.scoring import Batch, Scoring, crashed
@@ -189,6 +192,63 @@ def test_where_the_memory_is_too_small_for_a_page_pictures_go_one_by_one(odd: li
     outcomes = list(DeviceEngine(Scoring((Greedy(),)), decoders=1).run(cut(odd, 30, ["greedy"])))
     assert not [failure for _, failure in outcomes if isinstance(failure, Failure)]
     assert [item for batch, _ in outcomes for item in batch.inputs] == odd
+
+
+class Failing(Touchy):
+    """A scorer whose GPU fails, in ONNX Runtime's words, where it is given more than so many faces, or so often."""
+
+    name = "failing"
+    columns = (Column("touch", "Float32", "how wide the picture is", scorer="failing"),)
+
+    def __init__(self, words: str, most: int, calls: int = 1000) -> None:
+        self.words, self.most, self.calls = words, most, calls
+        self.asked: list[int] = []
+
+    def score(self, faces: Sequence[Face]) -> Values:
+        self.asked.append(len(faces))
+        if len(faces) > self.most or len(self.asked) > self.calls:
+            raise RuntimeException(self.words)
+        return {"touch": np.array([face.width for face in faces], np.float32)}
+
+
+FULL = (
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running Conv node. Status "
+    "Message: bfc_arena.cc:376 onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory "
+    "for requested buffer of size 4585490524"
+)
+LOST = "CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=h ; expr=cudaMemcpy(dst, src)"
+
+
+def test_a_full_gpu_is_given_fewer_pictures_from_then_on(odd: list[Input]) -> None:
+    faces = [item for item in odd if item.image.startswith(str(EXAMPLES))]
+    greedy = Failing(FULL, most=4)
+    batches = cut(faces, 12, ["failing"]) * 3
+    outcomes = list(DeviceEngine(Scoring((greedy,)), decoders=1).run(batches))
+    found = rows(iter(outcomes))
+    assert list(found["image"]) == [item.image for item in faces] * 3
+    assert list(found["touch"]) == list(found["width"])
+    # Half, and half again, until it fits; nothing larger is tried a second time.
+    refused = [n for n in greedy.asked if n > 4]
+    assert refused == sorted(set(refused), reverse=True)
+
+
+def test_a_gpu_without_room_for_one_picture_ends_the_run_and_says_what_to_type(odd: list[Input]) -> None:
+    with pytest.raises(DeviceFullError, match="no memory left") as error:
+        list(DeviceEngine(Scoring((Failing(FULL, most=0),)), decoders=1).run(cut(odd, 5, ["failing"])))
+    assert "--device cpu" in error.value.hint
+
+
+def test_a_gpu_that_is_lost_makes_no_rows_of_the_pictures_that_it_did_not_see(
+    odd: list[Input], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(device_engine._JOBS_A_PAGE, "cpu", 1)
+    monkeypatch.setitem(device_engine._JOB, "cpu", 2)
+    faces = [item for item in odd if item.image.startswith(str(EXAMPLES))]
+    lost = Failing(LOST, most=2, calls=2)
+    outcomes = DeviceEngine(Scoring((lost,)), decoders=1).run(cut(faces, 2, ["failing"]))
+    assert rows(islice(outcomes, 2))["touch"].is_not_null().all()
+    with pytest.raises(ModelError, match="CUDA failure 700: an illegal memory access"):
+        next(outcomes)
 
 
 def test_an_error_of_the_source_ends_the_run_and_the_decoders(odd: list[Input]) -> None:
