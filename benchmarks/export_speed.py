@@ -93,7 +93,9 @@ def main() -> None:
             shutil.rmtree(out, ignore_errors=True)
             start = time.perf_counter()
             command = [sys.executable, "-m", "curate.app", "export", scores, out, *KINDS[kind], "--quiet"]
-            process = subprocess.Popen(list(map(str, command)))
+            # Not the checkout's folder of the same name, where the package is installed.
+            safe = {**os.environ, "PYTHONSAFEPATH": "1"}
+            process = subprocess.Popen(list(map(str, command)), env=safe)
             _, status, usage = os.wait4(process.pid, 0)
             assert status == 0, f"{kind} failed"
             process.returncode = 0

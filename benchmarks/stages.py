@@ -17,6 +17,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -165,6 +166,7 @@ def _libreface(faces: list[Any], parts: Parts, stages: Stages) -> None:
         return normalise(small, card.mean, card.std)
 
     seen = stages.run("mesh for gaze", lambda: parts.mesh.detect(aligned, max_faces=1, zooms=(1,)))
+    small = cache(lambda: SmallPictures(faces))  # once for all networks, as in the scorer
     ways: list[tuple[Any, str, Any, str, Callable[[Any], Any]]] = [
         (parts.exact, "", seen, "resize and normalise", prepared)
     ]
@@ -177,7 +179,7 @@ def _libreface(faces: list[Any], parts: Parts, stages: Stages) -> None:
                 ", fast",
                 carried,
                 "align and resize, fast",
-                lambda card: SmallPictures(faces)(card),
+                lambda card: small()(card),
             )
         )
     for networks, end, found, making, make in ways:
