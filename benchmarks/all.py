@@ -153,7 +153,7 @@ PARTS = (
     Part("peers", 250, peers),
     Part("profiles", 45, profiles, prints=True, lacks=_no_profiles),
     Part("gpu", 120, gpu, lacks=_no_gpu),
-    Part("growth", 1_500, growth, prints=True),
+    Part("growth", 660, growth, prints=True),
     Part("memory", 60, memory, prints=True),
     Part("choosing", 60, choosing, prints=True),
     Part("browsing", 30, browsing, prints=True, lacks=_no_app),

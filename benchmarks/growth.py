@@ -13,7 +13,7 @@ of each picture included. For each number of rows, each step a program of its ow
 - **query**: `curate query` with `temperature > 60`, sorted, from the shell and back.
 
 Seconds are wall clock, CPU seconds those of all processes together, memory is the peak of the largest process (Linux).
-A million rows take some twenty minutes on two cores, nearly all of it in `write`.
+A million rows take ten minutes on two cores, six of them in `write`.
 """
 
 from __future__ import annotations
