@@ -52,7 +52,7 @@ def shown(page: Any, number: int) -> None:
     page.wait_for_function(
         "n => (document.querySelector('[data-cy=\"entry-counts\"]')?.innerText || '').startsWith(`${n} sample`)",
         arg=number,
-        timeout=20_000,
+        timeout=60_000,
     )
 
 
@@ -72,7 +72,10 @@ def test_the_grid_shows_faces_and_a_slider_narrows_it(opened: tuple[str, str], f
         page.on("response", lambda answer: media.append(answer.url) if "/media?" in answer.url else None)
         settle(page, opened[0])
         shown(page, COUNT)
-        page.wait_for_timeout(1_500)
+        for _ in range(60):  # the grid asks for them one after the other
+            if len(set(media)) >= COUNT:
+                break
+            page.wait_for_timeout(500)
         assert len(set(media)) == COUNT
         widths = page.evaluate(
             "urls => Promise.all(urls.map(async u => {"
@@ -82,7 +85,7 @@ def test_the_grid_shows_faces_and_a_slider_narrows_it(opened: tuple[str, str], f
         assert widths == [48] * COUNT
         page.locator('[data-cy="sidebar-field-arrow-enabled-temperature"]').click()
         slider = page.locator('[data-cy="numeric-slider-container-temperature"] [data-cy="slider"]')
-        slider.wait_for(timeout=20_000)
+        slider.wait_for(timeout=60_000)
         box = slider.bounding_box()
         page.mouse.click(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
         low = float(slider.locator("input").first.get_attribute("value"))
